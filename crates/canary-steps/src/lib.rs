@@ -1,0 +1,1 @@
+//! Argo CD Config Management Plugin that switches canary steps

@@ -1,0 +1,1 @@
+//! The success and failure conditions of Argo Rollouts AnalysisTemplates

@@ -1,0 +1,1 @@
+//! Argo Rollouts metric provider for Datadog

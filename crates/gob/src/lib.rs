@@ -1,0 +1,1 @@
+//! Go's encoding/gob: reading through serde, typed writing, a dynamic value

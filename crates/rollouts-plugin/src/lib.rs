@@ -1,0 +1,1 @@
+//! SDK for Argo Rollouts plugins: traffic routers, metric providers, step plugins

@@ -1,0 +1,1 @@
+//! Companion of the Serinus plugins: rehearse a release, measure a split

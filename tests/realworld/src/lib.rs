@@ -1,0 +1,1 @@
+//! The unmodified controller, API server and gateways on one machine, and the scenes that run there

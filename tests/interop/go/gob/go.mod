@@ -1,0 +1,3 @@
+module serinus.dev/interop/gob
+
+go 1.24

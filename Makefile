@@ -1,0 +1,49 @@
+# Everything that CI does is a target here. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE := $(CURDIR)/.cache
+# Tools of our own choosing live in the cache, so that nothing is installed on the user's machine.
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY := $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+
+ROUTER := rollouts-plugin-trafficrouter-gatewayapi
+STATIC := $(CURDIR)/dist/linux-amd64
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
+
+demo: ## a whole release on an embedded stage: no cluster, no account
+	cargo build --locked --profile quick -p gateway-api --bin $(ROUTER) -p serinus --bin serinus
+	target/quick/serinus demo --plugin target/quick/$(ROUTER)
+
+test: fmt-check lint unit deny ## format, lints, unit, property, interop and doc tests, dependency policy
+
+fmt-check: ## formatting
+	cargo fmt --all --check
+
+lint: ## clippy, warnings are errors
+	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+
+unit: ## unit, property, interop and doc tests; those with Go run where go exists
+	cargo test --locked --workspace --all-features
+
+deny: $(CARGO_DENY) ## licences, sources and bans of all dependencies
+	$(CARGO_DENY) --locked --workspace check --hide-inclusion-graph licenses bans sources
+
+$(CARGO_DENY):
+	cargo install --locked --version $(CARGO_DENY_VERSION) --root $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION) cargo-deny
+
+e2e: ## the real world: API server, unmodified controllers, gateway (needs Go)
+	ARCH=amd64 PROFILE=quick tools/dist $(ROUTER)
+	cargo run --locked --profile quick -p realworld -- e2e --plugin $(STATIC)/$(ROUTER)
+
+soak: ## the long forms of idle, kill and load tests
+	ARCH=amd64 tools/dist $(ROUTER)
+	cargo run --locked --profile quick -p realworld -- soak --plugin $(STATIC)/$(ROUTER)
+
+dist: ## static binaries, checksums and an SBOM in dist/ (ARCH=amd64 makes one)
+	tools/dist
+
+.PHONY: help demo test fmt-check lint unit deny e2e soak dist

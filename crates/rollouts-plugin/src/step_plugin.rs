@@ -1,0 +1,96 @@
+//! Step plugins: work of one's own between two steps of a canary.
+
+use std::future::Future;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::RpcResult;
+use crate::types::{RawJson, Rollout};
+
+/// A step plugin, as the controller (1.8 and later) calls it.
+///
+/// [`StepPlugin::run`] is called until it answers with a phase other than [`StepPhase::Running`]; `terminate` when the
+/// step is skipped, `abort` in reverse order of the steps when the release is aborted (Go:
+/// `rollout/steps/plugin/reconciler.go`). On an error the returned status is not kept and the call is repeated.
+pub trait StepPlugin: Send + Sync + 'static {
+    /// Called once after the start, under a mutex that holds up every Rollout of the controller: no network I/O here.
+    fn init(&self) -> impl Future<Output = RpcResult> + Send {
+        async { Ok(()) }
+    }
+
+    /// A word for the controller's log.
+    fn kind(&self) -> String;
+
+    /// Does the work, or a part of it.
+    fn run(
+        &self,
+        rollout: &Rollout,
+        context: &StepContext,
+    ) -> impl Future<Output = RpcResult<StepResult>> + Send;
+
+    /// Stops work that is under way.
+    fn terminate(
+        &self,
+        rollout: &Rollout,
+        context: &StepContext,
+    ) -> impl Future<Output = RpcResult<StepResult>> + Send;
+
+    /// Takes back what `run` did.
+    fn abort(
+        &self,
+        rollout: &Rollout,
+        context: &StepContext,
+    ) -> impl Future<Output = RpcResult<StepResult>> + Send;
+}
+
+/// What a step plugin gets beside the Rollout. Go: `utils/plugin/types` `RpcStepContext`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct StepContext {
+    /// Name under which the operator registered the plugin.
+    pub plugin_name: String,
+    /// The step's configuration, as the user wrote it.
+    pub config: RawJson,
+    /// The status that the last call answered.
+    pub status: RawJson,
+}
+
+/// Answer of a step plugin. Go: `utils/plugin/types` `RpcStepResult`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StepResult {
+    /// Whether the step is done.
+    pub phase: StepPhase,
+    /// Details for the user.
+    pub message: String,
+    /// When to call again while the phase is [`StepPhase::Running`]; the controller's default where zero.
+    pub requeue_after: Duration,
+    /// What to keep until the next call.
+    pub status: RawJson,
+}
+
+/// Phase of a step; complete. Go: `utils/plugin/types` `StepPhase`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StepPhase {
+    /// Call again.
+    #[default]
+    Running,
+    /// Done: the release goes on.
+    Successful,
+    /// Not to be done: the release is aborted.
+    Failed,
+    /// Not done: called again with back-off.
+    Error,
+}
+
+impl StepPhase {
+    /// As Go spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "Running",
+            Self::Successful => "Successful",
+            Self::Failed => "Failed",
+            Self::Error => "Error",
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! `rollouts-plugin-trafficrouter-gatewayapi`.
+
+fn main() {}

@@ -1,0 +1,199 @@
+//! What can stand in the way of a plan, with the route, the rule and the field named.
+
+use serde_json::Value;
+use thiserror::Error;
+
+use super::claims::Claim;
+use super::matching::MatchProblem;
+use super::view::{RuleRef, backends};
+use crate::RouteKey;
+use crate::intent::Intent;
+
+/// A route that cannot be planned.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{route}: {problem}")]
+pub struct PlanError {
+    /// Which route.
+    pub route: RouteKey,
+    /// What is the matter.
+    pub problem: Problem,
+}
+
+impl PlanError {
+    pub(super) fn new(route: &RouteKey, problem: Problem) -> Self {
+        Self {
+            route: route.clone(),
+            problem,
+        }
+    }
+}
+
+/// A managed route that a route cannot carry.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{route}: managed route {name:?}: {problem}")]
+pub struct Refusal {
+    /// Which route.
+    pub route: RouteKey,
+    /// Name of the managed route.
+    pub name: String,
+    /// What is the matter.
+    pub problem: Problem,
+}
+
+impl Refusal {
+    pub(super) fn new(route: &RouteKey, name: &str, problem: Problem) -> Self {
+        Self {
+            route: route.clone(),
+            name: name.to_owned(),
+            problem,
+        }
+    }
+}
+
+/// What is the matter with a route.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// No rule sends to both Services.
+    #[error(
+        "no rule of spec.rules has backendRefs to both the stable Service {stable:?} and the canary Service {canary:?} \
+         in namespace {namespace:?}, {found}"
+    )]
+    NoRule {
+        /// The stable Service.
+        stable: String,
+        /// The canary Service.
+        canary: String,
+        /// Namespace of both.
+        namespace: String,
+        /// What the rules do have.
+        found: String,
+    },
+    /// A Service is named twice in one rule.
+    #[error("{rule}.backendRefs names Service {service:?} twice, it must be there once")]
+    Twice {
+        /// Which rule.
+        rule: RuleRef,
+        /// The Service.
+        service: String,
+    },
+    /// The weights beside other backends are too small to be divided.
+    #[error(
+        "{rule}.backendRefs: the Rollout's weights sum to {budget} beside {others} of other backends, {part} of {max} \
+         is less than one of them: multiply all weights of the rule"
+    )]
+    TooCoarse {
+        /// Which rule.
+        rule: RuleRef,
+        /// Sum of the Rollout's weights.
+        budget: u64,
+        /// Sum of the other backends' weights.
+        others: u64,
+        /// The share that cannot be said.
+        part: u64,
+        /// Of how much.
+        max: u64,
+    },
+    /// Experiments do not fit.
+    #[error(
+        "{rule}.backendRefs would have {found} entries with the experiment's, at most {max} are accepted"
+    )]
+    TooManyBackends {
+        /// Which rule.
+        rule: RuleRef,
+        /// Number with the experiments.
+        found: usize,
+        /// Most that are accepted.
+        max: usize,
+    },
+    /// The ports of an experiment's Service must be looked up before planning.
+    #[error("the ports of experiment Service {service:?} are not known")]
+    NeedsPorts {
+        /// The Service.
+        service: String,
+    },
+    /// No port of an experiment's Service can be chosen.
+    #[error(
+        "{rule}: experiment Service {service:?} has no port {wanted} as the canary's backendRef, it has {ports}"
+    )]
+    NoPort {
+        /// Which rule.
+        rule: RuleRef,
+        /// The Service.
+        service: String,
+        /// Port of the canary's backendRef.
+        wanted: u64,
+        /// Ports of the Service.
+        ports: String,
+    },
+    /// More than the Gateway API takes.
+    #[error("the route would have {found} {what}, at most {max} are accepted")]
+    Limit {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        found: usize,
+        /// How many are accepted.
+        max: usize,
+    },
+    /// A condition that cannot be said.
+    #[error(transparent)]
+    Match(#[from] MatchProblem),
+}
+
+pub(super) fn no_rule(rules: &[Value], claims: &[Claim], intent: &Intent, route: &RouteKey) -> Problem {
+    Problem::NoRule {
+        stable: intent.services.stable.clone(),
+        canary: intent.services.canary.clone(),
+        namespace: intent.namespace.clone(),
+        found: describe(rules, claims, route),
+    }
+}
+
+/// The backends of the rules, in few words.
+fn describe(rules: &[Value], claims: &[Claim], route: &RouteKey) -> String {
+    const SHOWN: usize = 4;
+    let users = rules
+        .iter()
+        .enumerate()
+        .zip(claims)
+        .filter(|(_, claim)| **claim == Claim::User);
+    let mut found: Vec<String> = users
+        .map(|((at, rule), _)| {
+            let names = backends(rule)
+                .iter()
+                .map(|backend| backend_name(backend, route))
+                .collect::<Vec<_>>();
+            format!(
+                "{} has {}",
+                RuleRef::new(at, rule),
+                if names.is_empty() {
+                    "none".into()
+                } else {
+                    names.join(", ")
+                }
+            )
+        })
+        .collect();
+    if found.is_empty() {
+        return "it has no rules".into();
+    }
+    let more = found.len().saturating_sub(SHOWN);
+    found.truncate(SHOWN);
+    match more {
+        0 => found.join("; "),
+        more => format!("{}; and {more} more rules", found.join("; ")),
+    }
+}
+
+fn backend_name(backend: &Value, route: &RouteKey) -> String {
+    let field = |field: &str| {
+        backend
+            .get(field)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+    };
+    let kind = field("kind").unwrap_or("Service");
+    let namespace = field("namespace").unwrap_or(&route.namespace);
+    format!("{kind} {namespace}/{}", field("name").unwrap_or("?"))
+}

@@ -1,0 +1,607 @@
+use expect_test::{Expect, expect};
+use serde_json::json;
+
+use super::*;
+use crate::config::Config;
+use crate::intent::Call;
+use rollouts_plugin::types::{Rollout, SetHeaderRoute, SetMirrorRoute, WeightDestination};
+
+mod properties;
+
+fn target(config: Value) -> RouteTarget {
+    Config::parse("plugin", config.to_string().as_bytes(), "shop")
+        .unwrap()
+        .routes
+        .remove(0)
+}
+
+fn web() -> RouteTarget {
+    target(json!({"httpRoute": "web"}))
+}
+
+fn rollout(name: &str) -> Value {
+    json!({"metadata": {"name": name, "namespace": "shop"},
+        "spec": {"strategy": {"canary": {"stableService": format!("{name}-stable"), "canaryService": format!("{name}-canary"),
+            "trafficRouting": {"managedRoutes": [{"name": "mirror"}, {"name": "header"}]}}}},
+        "status": {"stableRS": "a", "currentPodHash": "b"}})
+}
+
+fn parse(rollout: &Value) -> Rollout {
+    serde_json::from_value(rollout.clone()).unwrap()
+}
+
+fn weights(rollout: &Value, weight: i32) -> Intent {
+    Intent::derive(&parse(rollout), Call::SetWeight(weight, &[]), false).unwrap()
+}
+
+fn header(name: &str, value: &str) -> SetHeaderRoute {
+    serde_json::from_value(
+        json!({"name": name, "match": [{"headerName": "x-canary", "headerValue": {"exact": value}}]}),
+    )
+    .unwrap()
+}
+
+fn backend(name: &str, weight: u64) -> Value {
+    json!({"group": "", "kind": "Service", "name": name, "port": 80, "weight": weight})
+}
+
+fn rule(path: &str, backends: &[(&str, u64)]) -> Value {
+    json!({"matches": [{"path": {"type": "PathPrefix", "value": path}}],
+        "backendRefs": backends.iter().map(|(name, weight)| backend(name, *weight)).collect::<Vec<_>>()})
+}
+
+fn route(rules: Vec<Value>) -> Value {
+    json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+        "metadata": {"name": "web", "namespace": "shop", "resourceVersion": "7"},
+        "spec": {"parentRefs": [{"name": "gw"}], "rules": rules}})
+}
+
+fn apply(target: &RouteTarget, route: &Value, intent: &Intent) -> Value {
+    let plan = plan_route(target, route, intent, Some(&Label::in_progress())).unwrap();
+    assert_eq!(plan.refused, []);
+    plan.object.unwrap_or_else(|| route.clone())
+}
+
+/// Rules as lines: name, first match's path and headers, mirror, backends.
+fn lines(route: &Value) -> String {
+    let rules = route["spec"]["rules"].as_array().unwrap();
+    let line = |rule: &Value| {
+        let mut words = vec![view::name(rule).unwrap_or("-").to_owned()];
+        for one in view::list(rule, "matches") {
+            words.push(
+                one.pointer("/path/value")
+                    .and_then(Value::as_str)
+                    .unwrap_or("*")
+                    .to_owned(),
+            );
+            for header in view::list(one, "headers") {
+                words.push(format!(
+                    "{}={}",
+                    header["name"].as_str().unwrap(),
+                    header["value"].as_str().unwrap()
+                ));
+            }
+        }
+        for filter in view::list(rule, "filters") {
+            words.push(filter["type"].as_str().unwrap().to_owned());
+        }
+        for backend in view::backends(rule) {
+            words.push(format!(
+                "{}:{}",
+                backend["name"].as_str().unwrap(),
+                view::weight(backend)
+            ));
+        }
+        words.join(" ")
+    };
+    rules.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn check(route: &Value, expected: Expect) {
+    expected.assert_eq(&lines(route));
+}
+
+#[test]
+fn a_release_moves_weights_and_nothing_else() {
+    let original = route(vec![
+        rule("/", &[("web-stable", 100), ("web-canary", 0)]),
+        rule("/docs", &[("docs", 1)]),
+    ]);
+    let plan = plan_route(&web(), &original, &weights(&rollout("web"), 20), None).unwrap();
+    let planned = plan.object.unwrap();
+    assert_eq!(
+        plan.changes.iter().map(Change::to_string).collect::<Vec<_>>(),
+        ["spec.rules[0]: stable 100 to 80, canary 0 to 20"]
+    );
+    let mut expected = original.clone();
+    expected["spec"]["rules"][0]["backendRefs"][0]["weight"] = json!(80);
+    expected["spec"]["rules"][0]["backendRefs"][1]["weight"] = json!(20);
+    assert_eq!(
+        planned, expected,
+        "no annotation where there is nothing to remember"
+    );
+    let back = plan_route(&web(), &planned, &weights(&rollout("web"), 0), None)
+        .unwrap()
+        .object
+        .unwrap();
+    assert_eq!(back, original);
+}
+
+#[test]
+fn weights_as_in_git_come_back_after_the_release() {
+    let original = route(vec![rule("/", &[("web-stable", 1), ("web-canary", 0)])]);
+    let idle = plan_route(
+        &web(),
+        &original,
+        &weights(&rollout("web"), 0),
+        Some(&Label::in_progress()),
+    )
+    .unwrap();
+    assert_eq!(idle.object, None, "1:0 is all stable");
+    let half = apply(&web(), &original, &weights(&rollout("web"), 50));
+    check(&half, expect!["- / web-stable:50 web-canary:50"]);
+    assert_eq!(apply(&web(), &half, &weights(&rollout("web"), 0)), original);
+}
+
+#[test]
+fn equal_shares_are_no_difference() {
+    let original = route(vec![rule("/", &[("web-stable", 4), ("web-canary", 1)])]);
+    let plan = plan_route(&web(), &original, &weights(&rollout("web"), 20), None).unwrap();
+    assert_eq!(
+        plan,
+        Plan {
+            object: None,
+            changes: vec![],
+            refused: vec![]
+        }
+    );
+}
+
+#[test]
+fn every_rule_with_both_services_is_weighed_and_no_other() {
+    let original = route(vec![
+        rule("/", &[("web-stable", 100), ("web-canary", 0)]),
+        rule("/stable", &[("web-stable", 1)]),
+        rule("/preview", &[("web-canary", 1)]),
+        rule("/api", &[("web-canary", 0), ("web-stable", 100)]),
+    ]);
+    check(
+        &apply(&web(), &original, &weights(&rollout("web"), 100)),
+        expect![[r#"
+        - / web-stable:0 web-canary:100
+        - /stable web-stable:1
+        - /preview web-canary:1
+        - /api web-canary:100 web-stable:0"#]],
+    );
+}
+
+/// Issues #145 and #203 of the Go plugin.
+#[test]
+fn other_backends_keep_their_share() {
+    let original = route(vec![rule(
+        "/",
+        &[("web-stable", 50), ("web-canary", 0), ("legacy", 50)],
+    )]);
+    let at = |weight| lines(&apply(&web(), &original, &weights(&rollout("web"), weight)));
+    assert_eq!(at(20), "- / web-stable:40 web-canary:10 legacy:50");
+    assert_eq!(
+        at(33),
+        "- / web-stable:34 web-canary:16 legacy:50",
+        "never more than asked for"
+    );
+    assert_eq!(at(100), "- / web-stable:0 web-canary:50 legacy:50");
+    assert_eq!(at(0), "- / web-stable:50 web-canary:0 legacy:50");
+    let idle = route(vec![rule(
+        "/",
+        &[("web-stable", 1), ("web-canary", 0), ("spare", 0)],
+    )]);
+    assert_eq!(
+        lines(&apply(&web(), &idle, &weights(&rollout("web"), 20))),
+        "- / web-stable:80 web-canary:20 spare:0"
+    );
+}
+
+#[test]
+fn what_cannot_be_weighed_is_named() {
+    let problem = |rules| {
+        plan_route(&web(), &route(rules), &weights(&rollout("web"), 20), None)
+            .unwrap_err()
+            .to_string()
+    };
+    let mut elsewhere = rule("/", &[("web-stable", 1), ("web-canary", 1)]);
+    elsewhere["backendRefs"][0]["namespace"] = json!("other");
+    elsewhere["name"] = json!("main");
+    let mut kind = rule("/", &[("web-stable", 1), ("web-canary", 1)]);
+    kind["backendRefs"][1]["kind"] = json!("ServiceImport");
+    let cases = [
+        (vec![], "in namespace \"shop\", it has no rules"),
+        (
+            vec![rule("/", &[("web-stable", 1)]), json!({})],
+            "HTTPRoute shop/web: no rule of spec.rules has backendRefs to both the stable Service \"web-stable\" and the \
+             canary Service \"web-canary\" in namespace \"shop\", spec.rules[0] has Service shop/web-stable; \
+             spec.rules[1] has none",
+        ),
+        (
+            vec![elsewhere],
+            "spec.rules[0] (main) has Service other/web-stable, Service shop/web-canary",
+        ),
+        (vec![kind], "ServiceImport shop/web-canary"),
+        (
+            vec![rule(
+                "/",
+                &[("web-stable", 1), ("web-canary", 1), ("web-canary", 1)],
+            )],
+            "spec.rules[0].backendRefs names Service \"web-canary\" twice",
+        ),
+        (
+            vec![rule("/", &[("web-stable", 1), ("web-canary", 1), ("other", 4)])],
+            "the Rollout's weights sum to 2 beside 4 of other backends, 20 of 100 is less than one of them",
+        ),
+    ];
+    for (rules, expected) in cases {
+        let found = problem(rules);
+        assert!(found.contains(expected), "{found}");
+    }
+    let coarse = route(vec![rule(
+        "/",
+        &[("web-stable", 1), ("web-canary", 1), ("other", 4)],
+    )]);
+    assert_eq!(
+        lines(&apply(&web(), &coarse, &weights(&rollout("web"), 0))),
+        "- / web-stable:2 web-canary:0 other:4",
+        "an abort always can be said"
+    );
+}
+
+#[test]
+fn services_are_looked_for_where_the_rollout_is() {
+    let edge = target(json!({"httpRoute": "edge/web"}));
+    let mut original = route(vec![rule("/", &[("web-stable", 1), ("web-canary", 0)])]);
+    original["metadata"]["namespace"] = json!("edge");
+    assert!(plan_route(&edge, &original, &weights(&rollout("web"), 20), None).is_err());
+    for at in 0..2 {
+        original["spec"]["rules"][0]["backendRefs"][at]["namespace"] = json!("shop");
+    }
+    check(
+        &apply(&edge, &original, &weights(&rollout("web"), 20)),
+        expect!["- / web-stable:80 web-canary:20"],
+    );
+}
+
+#[test]
+fn experiments_join_and_leave_without_a_trace() {
+    let original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
+    let destination = WeightDestination {
+        service_name: "exp".into(),
+        weight: 5,
+        ..Default::default()
+    };
+    let mut intent = Intent::derive(
+        &parse(&rollout("web")),
+        Call::SetWeight(10, std::slice::from_ref(&destination)),
+        false,
+    )
+    .unwrap();
+    let error = plan_route(&web(), &original, &intent, None).unwrap_err();
+    assert_eq!(
+        error.problem,
+        Problem::NeedsPorts {
+            service: "exp".into()
+        }
+    );
+    intent.split.as_mut().unwrap().experiments[0].ports = vec![8080, 9090];
+    let error = plan_route(&web(), &original, &intent, None)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains(
+            "experiment Service \"exp\" has no port 80 as the canary's backendRef, it has 8080, 9090"
+        )
+    );
+    intent.split.as_mut().unwrap().experiments[0].ports = vec![8080];
+    let with = apply(&web(), &original, &intent);
+    check(&with, expect!["- / web-stable:85 web-canary:10 exp:5"]);
+    assert_eq!(with["spec"]["rules"][0]["backendRefs"][2]["port"], 8080);
+    intent.split.as_mut().unwrap().experiments[0].ports.clear();
+    assert_eq!(
+        plan_route(&web(), &with, &intent, Some(&Label::in_progress()))
+            .unwrap()
+            .object,
+        None
+    );
+    check(
+        &apply(&web(), &with, &weights(&rollout("web"), 10)),
+        expect!["- / web-stable:90 web-canary:10"],
+    );
+    assert_eq!(apply(&web(), &with, &weights(&rollout("web"), 0)), original);
+}
+
+/// Issue #207 of the Go plugin, and what it drops of the user's rule.
+#[test]
+fn a_header_route_is_the_users_rule_whole() {
+    let mut main = rule("/", &[("web-stable", 100), ("web-canary", 0)]);
+    main["name"] = json!("main");
+    main["timeouts"] = json!({"request": "3s"});
+    main["later"] = json!({"field": [1]});
+    main["backendRefs"][1]["filters"] = json!([{"type": "RequestHeaderModifier"}]);
+    let original = route(vec![
+        main,
+        rule("/api", &[("web-stable", 100), ("web-canary", 0)]),
+        rule("/docs", &[("docs", 1)]),
+    ]);
+    let step = header("header", "1");
+    let intent = Intent::derive(&parse(&rollout("web")), Call::SetHeaderRoute(&step), false).unwrap();
+    let planned = apply(&web(), &original, &intent);
+    check(
+        &planned,
+        expect![[r#"
+        header / x-canary=1 web-canary:1
+        header-1 /api x-canary=1 web-canary:1
+        main / web-stable:100 web-canary:0
+        - /api web-stable:100 web-canary:0
+        - /docs docs:1"#]],
+    );
+    let managed = &planned["spec"]["rules"][0];
+    assert_eq!(managed["timeouts"], json!({"request": "3s"}));
+    assert_eq!(managed["later"], json!({"field": [1]}));
+    assert_eq!(
+        managed["backendRefs"][0]["filters"],
+        json!([{"type": "RequestHeaderModifier"}])
+    );
+    assert_eq!(
+        planned["metadata"]["labels"],
+        json!({"rollouts.argoproj.io/gatewayapi-canary": "in-progress"})
+    );
+    let remove = Intent::derive(&parse(&rollout("web")), Call::RemoveManagedRoutes, false).unwrap();
+    assert_eq!(apply(&web(), &planned, &remove), original);
+}
+
+#[test]
+fn managed_rules_follow_the_weights_and_their_order() {
+    let original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
+    let mut web_rollout = rollout("web");
+    web_rollout["spec"]["strategy"]["canary"]["steps"] = json!([
+        {"setHeaderRoute": {"name": "header", "match": [{"headerName": "x", "headerValue": {"prefix": "a"}}]}},
+        {"setMirrorRoute": {"name": "mirror", "percentage": 25, "match": [{"method": {"exact": "GET"}}]}},
+        {"setWeight": 30}]);
+    web_rollout["status"]["currentStepIndex"] = json!(2);
+    let planned = apply(&web(), &original, &weights(&web_rollout, 30));
+    check(
+        &planned,
+        expect![[r#"
+        mirror / RequestMirror web-stable:70 web-canary:30
+        header / x=^a.* web-canary:1
+        - / web-stable:70 web-canary:30"#]],
+    );
+    assert_eq!(
+        planned["spec"]["rules"][0]["filters"][0]["requestMirror"],
+        json!({"backendRef": {"group": "", "kind": "Service", "name": "web-canary", "port": 80}, "percent": 25})
+    );
+    let later = apply(&web(), &planned, &weights(&web_rollout, 60));
+    check(
+        &later,
+        expect![[r#"
+        mirror / RequestMirror web-stable:40 web-canary:60
+        header / x=^a.* web-canary:1
+        - / web-stable:40 web-canary:60"#]],
+    );
+    assert_eq!(apply(&web(), &later, &weights(&rollout("web"), 0)), original);
+}
+
+/// Issues #215 and #217 of the Go plugin: users' rules that look like managed ones.
+#[test]
+fn a_users_rule_is_never_taken_for_ours() {
+    let mut like_ours = rule("/", &[("web-canary", 1)]);
+    like_ours["matches"][0]["headers"] = json!([{"name": "x-canary", "type": "Exact", "value": "0"}]);
+    let mut same_name = rule("/named", &[("web-stable", 1), ("web-canary", 0)]);
+    same_name["name"] = json!("header");
+    let original = route(vec![
+        rule("/", &[("web-stable", 1), ("web-canary", 0)]),
+        rule("/preview", &[("web-canary", 1)]),
+        like_ours,
+        same_name,
+    ]);
+    let mut with_step = rollout("web");
+    with_step["spec"]["strategy"]["canary"]["steps"] = json!([
+        {"setHeaderRoute": {"name": "header", "match": [{"headerName": "x-canary", "headerValue": {"exact": "1"}}]}}]);
+    let planned = apply(&web(), &original, &weights(&with_step, 0));
+    check(
+        &planned,
+        expect![[r#"
+        header-web / x-canary=1 web-canary:1
+        header-1 /named x-canary=1 web-canary:1
+        - / web-stable:1 web-canary:0
+        - /preview web-canary:1
+        - / x-canary=0 web-canary:1
+        header /named web-stable:1 web-canary:0"#]],
+    );
+    assert_eq!(apply(&web(), &planned, &weights(&rollout("web"), 0)), original);
+}
+
+/// CRDs up to 1.3 prune `rules[].name`.
+#[test]
+fn managed_rules_without_their_names_are_found_again() {
+    let original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
+    let step = header("header", "1");
+    let intent = Intent::derive(&parse(&rollout("web")), Call::SetHeaderRoute(&step), false).unwrap();
+    let mut stored = apply(&web(), &original, &intent);
+    stored["spec"]["rules"][0].as_object_mut().unwrap().remove("name");
+    assert_eq!(
+        plan_route(&web(), &stored, &intent, Some(&Label::in_progress()))
+            .unwrap()
+            .object,
+        None
+    );
+    let remove = Intent::derive(&parse(&rollout("web")), Call::RemoveManagedRoutes, false).unwrap();
+    assert_eq!(apply(&web(), &stored, &remove), original);
+}
+
+#[test]
+fn a_managed_rule_that_somebody_changed_is_set_right() {
+    let original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
+    let step = header("header", "1");
+    let intent = Intent::derive(&parse(&rollout("web")), Call::SetHeaderRoute(&step), false).unwrap();
+    let planned = apply(&web(), &original, &intent);
+    let mut changed = planned.clone();
+    changed["spec"]["rules"][0]["matches"][0]["path"]["value"] = json!("/elsewhere");
+    assert_eq!(apply(&web(), &changed, &intent), planned);
+    let mut moved = planned.clone();
+    moved["spec"]["rules"].as_array_mut().unwrap().reverse();
+    assert_eq!(apply(&web(), &moved, &intent), planned);
+}
+
+/// What the Go plugin leaves when it is replaced during a release.
+#[test]
+fn the_go_plugins_managed_rules_are_taken_over_and_removed() {
+    let mut with_step = rollout("web");
+    with_step["spec"]["strategy"]["canary"]["steps"] = json!([
+        {"setHeaderRoute": {"name": "header", "match": [{"headerName": "x", "headerValue": {"prefix": "v"}}]}}]);
+    let mut left = rule("/", &[("web-canary", 1)]);
+    left["matches"][0]["headers"] = json!([{"name": "x", "type": "RegularExpression", "value": "v.*"}]);
+    let mut named = left.clone();
+    named["name"] = json!("header-1");
+    let mut original = route(vec![
+        rule("/", &[("web-stable", 80), ("web-canary", 20)]),
+        left,
+        named,
+    ]);
+    original["metadata"]["labels"] = json!({"rollouts.argoproj.io/gatewayapi-canary": "in-progress"});
+    check(
+        &apply(&web(), &original, &weights(&with_step, 20)),
+        expect![[r#"
+        header / x=^v.* web-canary:1
+        - / web-stable:80 web-canary:20"#]],
+    );
+    let mut unlabelled = original.clone();
+    unlabelled["metadata"].as_object_mut().unwrap().remove("labels");
+    assert_eq!(
+        lines(&apply(&web(), &unlabelled, &weights(&rollout("web"), 0)))
+            .lines()
+            .count(),
+        3,
+        "without the step or the label nothing tells it from a user's rule"
+    );
+    with_step["status"]["currentPodHash"] = json!("a");
+    let done = apply(&web(), &original, &weights(&with_step, 0));
+    check(&done, expect!["- / web-stable:100 web-canary:0"]);
+    assert_eq!(
+        done["metadata"],
+        route(vec![])["metadata"],
+        "no label, no annotation"
+    );
+}
+
+#[test]
+fn two_rollouts_share_a_route_without_touching_each_other() {
+    let original = route(vec![
+        rule("/a", &[("a-stable", 100), ("a-canary", 0)]),
+        rule("/b", &[("b-stable", 100), ("b-canary", 0)]),
+    ]);
+    let step = header("header", "1");
+    let header_of =
+        |name: &str| Intent::derive(&parse(&rollout(name)), Call::SetHeaderRoute(&step), false).unwrap();
+    let remove =
+        |name: &str| Intent::derive(&parse(&rollout(name)), Call::RemoveManagedRoutes, false).unwrap();
+    for order in [["a", "b"], ["b", "a"]] {
+        let one = apply(&web(), &original, &header_of(order[0]));
+        let both = apply(&web(), &one, &header_of(order[1]));
+        assert_eq!(both["spec"]["rules"].as_array().unwrap().len(), 4);
+        assert_eq!(lines(&both).matches("header").count(), 2, "{}", lines(&both));
+        for name in order {
+            let again = plan_route(&web(), &both, &header_of(name), Some(&Label::in_progress())).unwrap();
+            assert_eq!(again.object, None);
+        }
+        let left = apply(&web(), &both, &remove(order[0]));
+        assert_eq!(
+            left["metadata"]["labels"].as_object().unwrap().len(),
+            1,
+            "the label stays for the other"
+        );
+        assert_eq!(apply(&web(), &left, &remove(order[1])), original);
+    }
+}
+
+#[test]
+fn a_managed_route_that_does_not_fit_is_refused_and_the_weights_are_set() {
+    let full = (0..16)
+        .map(|n| rule(&format!("/{n}"), &[("web-stable", 100), ("web-canary", 0)]))
+        .collect();
+    let mut with_step = rollout("web");
+    with_step["spec"]["strategy"]["canary"]["steps"] = json!([
+        {"setHeaderRoute": {"name": "header", "match": [{"headerName": "x", "headerValue": {"exact": "v"}}]}}]);
+    let plan = plan_route(&web(), &route(full), &weights(&with_step, 50), None).unwrap();
+    assert_eq!(
+        plan.refused[0].to_string(),
+        "HTTPRoute shop/web: managed route \"header\": the route would have 32 rules, at most 16 are accepted"
+    );
+    assert!(lines(&plan.object.unwrap()).starts_with("- /0 web-stable:50 web-canary:50\n"));
+
+    let mut many = rule("/", &[("web-stable", 100), ("web-canary", 0)]);
+    many["matches"] = (0..65)
+        .map(|n| json!({"path": {"type": "Exact", "value": format!("/{n}")}}))
+        .collect();
+    let plan = plan_route(&web(), &route(vec![many.clone()]), &weights(&with_step, 50), None).unwrap();
+    assert!(
+        plan.refused[0]
+            .to_string()
+            .contains("65 matches in one rule, at most 64")
+    );
+    many["matches"].as_array_mut().unwrap().truncate(64);
+    let two = route(vec![many, rule("/x", &[("web-stable", 100), ("web-canary", 0)])]);
+    let plan = plan_route(&web(), &two, &weights(&with_step, 50), None).unwrap();
+    assert!(
+        plan.refused[0]
+            .to_string()
+            .contains("130 matches in all rules, at most 128")
+    );
+}
+
+#[test]
+fn kinds_without_headers_are_weighed_only() {
+    let step = header("header", "1");
+    let intent = Intent::derive(&parse(&rollout("web")), Call::SetHeaderRoute(&step), false).unwrap();
+    let tcp = target(json!({"tcpRoute": "web"}));
+    let original = route(vec![
+        json!({"backendRefs": [backend("web-stable", 100), backend("web-canary", 0)]}),
+    ]);
+    assert_eq!(plan_route(&tcp, &original, &intent, None).unwrap().object, None);
+    check(
+        &apply(&tcp, &original, &weights(&rollout("web"), 5)),
+        expect!["- web-stable:95 web-canary:5"],
+    );
+    let without = target(json!({"httpRoutes": [{"name": "web"}]}));
+    assert_eq!(
+        plan_route(&without, &original, &intent, None).unwrap().object,
+        None,
+        "useHeaderRoutes is false"
+    );
+}
+
+#[test]
+fn grpc_routes_carry_header_routes() {
+    let grpc = target(json!({"grpcRoute": "web"}));
+    let original = route(vec![json!({
+        "matches": [{"method": {"type": "Exact", "service": "shop.Cart"}}],
+        "backendRefs": [backend("web-stable", 100), backend("web-canary", 0)]})]);
+    let step = header("header", "1");
+    let intent = Intent::derive(&parse(&rollout("web")), Call::SetHeaderRoute(&step), false).unwrap();
+    let planned = apply(&grpc, &original, &intent);
+    assert_eq!(
+        planned["spec"]["rules"][0]["matches"],
+        json!([{"method": {"type": "Exact", "service": "shop.Cart"},
+            "headers": [{"name": "x-canary", "type": "Exact", "value": "1"}]}])
+    );
+}
+
+#[test]
+fn a_mirror_on_grpc_with_a_path_is_refused() {
+    let step: SetMirrorRoute =
+        serde_json::from_value(json!({"name": "mirror", "match": [{"path": {"exact": "/a"}}]})).unwrap();
+    let intent = Intent::derive(&parse(&rollout("web")), Call::SetMirrorRoute(&step), false).unwrap();
+    let original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
+    let plan = plan_route(&target(json!({"grpcRoute": "web"})), &original, &intent, None).unwrap();
+    assert_eq!(
+        plan.refused[0].to_string(),
+        "GRPCRoute shop/web: managed route \"mirror\": match.path cannot be used with GRPCRoute"
+    );
+}

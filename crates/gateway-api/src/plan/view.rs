@@ -1,0 +1,88 @@
+//! Typed looks at raw JSON rules. Nothing here builds a rule anew: what is not looked at stays as it is.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+/// Where a rule stands and what the user calls it, for messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleRef {
+    index: usize,
+    name: Option<String>,
+}
+
+impl RuleRef {
+    pub(super) fn new(index: usize, rule: &Value) -> Self {
+        Self {
+            index,
+            name: name(rule).map(str::to_owned),
+        }
+    }
+}
+
+impl fmt::Display for RuleRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "spec.rules[{}]", self.index)?;
+        match &self.name {
+            Some(name) => write!(f, " ({name})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `name` of a rule.
+pub(super) fn name(rule: &Value) -> Option<&str> {
+    rule.get("name").and_then(Value::as_str)
+}
+
+/// A list in an object; empty where there is none.
+pub(super) fn list<'a>(object: &'a Value, field: &str) -> &'a [Value] {
+    object
+        .get(field)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+/// `backendRefs` of a rule.
+pub(super) fn backends(rule: &Value) -> &[Value] {
+    list(rule, "backendRefs")
+}
+
+/// `backendRefs` of a rule, to change.
+pub(super) fn backends_mut(rule: &mut Value) -> Option<&mut Vec<Value>> {
+    rule.get_mut("backendRefs").and_then(Value::as_array_mut)
+}
+
+/// A Service and the namespace it lies in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ServiceName<'a> {
+    pub(super) name: &'a str,
+    pub(super) namespace: &'a str,
+}
+
+/// Whether a backendRef of a route in `route_namespace` points at this Service (Gateway API
+/// `BackendObjectReference`: group and kind default to a core Service, the namespace to the route's).
+pub(super) fn points_at(backend: &Value, route_namespace: &str, service: ServiceName<'_>) -> bool {
+    let field = |field: &str| backend.get(field).and_then(Value::as_str);
+    field("name") == Some(service.name)
+        && field("group").is_none_or(str::is_empty)
+        && field("kind").is_none_or(|kind| kind == "Service")
+        && field("namespace").unwrap_or(route_namespace) == service.namespace
+}
+
+/// Weight of a backendRef; 1 where absent (Gateway API `BackendRef.weight`).
+pub(super) fn weight(backend: &Value) -> u64 {
+    backend
+        .get("weight")
+        .filter(|weight| !weight.is_null())
+        .map_or(1, |weight| weight.as_u64().unwrap_or(0))
+}
+
+/// Sets a weight, unless it already says the same.
+pub(super) fn set_weight(backend: &mut Value, value: u64) {
+    if weight(backend) != value
+        && let Some(backend) = backend.as_object_mut()
+    {
+        backend.insert("weight".into(), json!(value));
+    }
+}

@@ -1,0 +1,252 @@
+//! The split between stable, canary and experiments in one rule.
+
+use serde_json::Value;
+
+use super::view::{ServiceName, backends, backends_mut, points_at, set_weight, weight};
+use super::{Problem, RuleRef};
+use crate::intent::{Experiment, Intent, Split};
+
+/// `backendRefs` a rule may have (Gateway API CRDs, all kinds).
+const MAX_BACKENDS: usize = 16;
+
+/// What weighing the rules of a route needs to know.
+pub(super) struct Weighing<'a> {
+    pub(super) intent: &'a Intent,
+    pub(super) split: &'a Split,
+    pub(super) route_namespace: &'a str,
+    /// Experiment Services that earlier calls added to this route.
+    pub(super) added: &'a [String],
+}
+
+/// What a backendRef is to the Rollout.
+#[derive(Clone, Copy, PartialEq)]
+enum Role<'a> {
+    Stable,
+    Canary,
+    Experiment(&'a Experiment),
+    /// An experiment that we added and that runs no more.
+    Ended,
+    /// Not the Rollout's.
+    Other,
+}
+
+/// The weights of stable and canary in a rule, if it has both: only such a rule is the Rollout's to weigh.
+pub(super) fn pair(rule: &Value, intent: &Intent, route_namespace: &str) -> Option<[u64; 2]> {
+    let find = |name: &str| {
+        let service = ServiceName {
+            name,
+            namespace: &intent.namespace,
+        };
+        backends(rule)
+            .iter()
+            .find(|backend| points_at(backend, route_namespace, service))
+            .map(weight)
+    };
+    Some([find(&intent.services.stable)?, find(&intent.services.canary)?])
+}
+
+impl Weighing<'_> {
+    /// Divides the share of this rule that belongs to the Rollout. Other backends keep theirs.
+    ///
+    /// The rule has both Services ([`pair`]). Without other backends the weights become those of the split; a rule that
+    /// already divides in the same proportion stays as it is. With other backends the sum of the Rollout's weights stays
+    /// what it was, so that theirs keep their share. Where all traffic is stable, the weights from `before` the release
+    /// come back.
+    pub(super) fn weigh(
+        &self,
+        at: &RuleRef,
+        rule: &mut Value,
+        before: Option<[u64; 2]>,
+    ) -> Result<(), Problem> {
+        for (role, service) in [
+            (Role::Stable, &self.intent.services.stable),
+            (Role::Canary, &self.intent.services.canary),
+        ] {
+            if backends(rule)
+                .iter()
+                .filter(|backend| self.role(backend) == role)
+                .count()
+                > 1
+            {
+                return Err(Problem::Twice {
+                    rule: at.clone(),
+                    service: service.clone(),
+                });
+            }
+        }
+        let (others, ours): (Vec<_>, Vec<_>) = backends(rule)
+            .iter()
+            .partition(|backend| self.role(backend) == Role::Other);
+        let others = others.into_iter().map(weight).sum::<u64>();
+        let budget = ours.into_iter().map(weight).sum::<u64>();
+        if others > 0 {
+            self.check_resolution(at, budget, others)?;
+        }
+        self.sync_experiments(at, rule)?;
+
+        if others > 0 {
+            let whole = |part: u64| part * budget / self.split.max;
+            let canary = whole(self.split.canary);
+            let given = canary
+                + self
+                    .split
+                    .experiments
+                    .iter()
+                    .map(|e| whole(e.weight))
+                    .sum::<u64>();
+            // What rounding leaves over goes to the stable version: nobody is exposed to more than was asked for.
+            self.set(rule, |role| match role {
+                Role::Stable => budget - given,
+                Role::Canary => canary,
+                Role::Experiment(experiment) => whole(experiment.weight),
+                Role::Ended | Role::Other => 0,
+            });
+        } else if let Some([before, _]) =
+            before.filter(|[stable, canary]| self.split.is_all_stable() && *stable > 0 && *canary == 0)
+        {
+            self.set(rule, |role| if role == Role::Stable { before } else { 0 });
+        } else if !self.divides_as_asked(rule) {
+            self.set(rule, |role| self.part(role));
+        }
+        Ok(())
+    }
+
+    fn role(&self, backend: &Value) -> Role<'_> {
+        let is = |name: &str| {
+            points_at(
+                backend,
+                self.route_namespace,
+                ServiceName {
+                    name,
+                    namespace: &self.intent.namespace,
+                },
+            )
+        };
+        if is(&self.intent.services.stable) {
+            Role::Stable
+        } else if is(&self.intent.services.canary) {
+            Role::Canary
+        } else if let Some(experiment) = self.split.experiments.iter().find(|e| is(&e.service)) {
+            Role::Experiment(experiment)
+        } else if self.added.iter().any(|service| is(service)) {
+            Role::Ended
+        } else {
+            Role::Other
+        }
+    }
+
+    fn part(&self, role: Role<'_>) -> u64 {
+        match role {
+            Role::Stable => self.split.stable(),
+            Role::Canary => self.split.canary,
+            Role::Experiment(experiment) => experiment.weight,
+            Role::Ended | Role::Other => 0,
+        }
+    }
+
+    fn set(&self, rule: &mut Value, weight_of: impl Fn(Role<'_>) -> u64) {
+        for backend in backends_mut(rule).into_iter().flatten() {
+            let role = self.role(backend);
+            if role != Role::Other {
+                set_weight(backend, weight_of(role));
+            }
+        }
+    }
+
+    /// Whether the rule already divides in the proportion of the split.
+    fn divides_as_asked(&self, rule: &Value) -> bool {
+        let sum = backends(rule).iter().map(weight).sum::<u64>();
+        sum > 0
+            && backends(rule).iter().all(|backend| {
+                let part = u128::from(self.part(self.role(backend)));
+                u128::from(weight(backend)) * u128::from(self.split.max) == part * u128::from(sum)
+            })
+    }
+
+    /// Whether the Rollout's weights beside other backends are fine enough for the split.
+    fn check_resolution(&self, at: &RuleRef, budget: u64, others: u64) -> Result<(), Problem> {
+        let mut parts = vec![self.split.canary];
+        parts.extend(self.split.experiments.iter().map(|experiment| experiment.weight));
+        match parts
+            .into_iter()
+            .find(|part| *part > 0 && part * budget < self.split.max)
+        {
+            None => Ok(()),
+            Some(part) => Err(Problem::TooCoarse {
+                rule: at.clone(),
+                budget,
+                others,
+                part,
+                max: self.split.max,
+            }),
+        }
+    }
+
+    /// Adds backendRefs of running experiments behind the others, and removes those of experiments that ended.
+    fn sync_experiments(&self, at: &RuleRef, rule: &mut Value) -> Result<(), Problem> {
+        let roles = || backends(rule).iter().map(|backend| self.role(backend));
+        let ended = roles().any(|role| role == Role::Ended);
+        let missing = self
+            .split
+            .experiments
+            .iter()
+            .filter(|experiment| roles().all(|role| role != Role::Experiment(experiment)))
+            .map(|experiment| self.experiment_backend(at, rule, experiment))
+            .collect::<Result<Vec<_>, _>>()?;
+        if (ended || !missing.is_empty())
+            && let Some(refs) = backends_mut(rule)
+        {
+            refs.retain(|backend| self.role(backend) != Role::Ended);
+            refs.extend(missing);
+        }
+        match backends(rule).len() {
+            found if found > MAX_BACKENDS && !self.split.experiments.is_empty() => {
+                Err(Problem::TooManyBackends {
+                    rule: at.clone(),
+                    found,
+                    max: MAX_BACKENDS,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A backendRef as the canary's, to the experiment's Service.
+    fn experiment_backend(
+        &self,
+        at: &RuleRef,
+        rule: &Value,
+        experiment: &Experiment,
+    ) -> Result<Value, Problem> {
+        let canary = backends(rule)
+            .iter()
+            .find(|backend| self.role(backend) == Role::Canary);
+        let mut backend = canary.cloned().unwrap_or_default();
+        let wanted = backend.get("port").and_then(Value::as_u64);
+        // The controller copies the containers' ports into an experiment's Service (Go: `experiments/service.go`), so
+        // the number may differ from that of the user's Service.
+        let port = match (experiment.ports.as_slice(), wanted) {
+            ([], _) => {
+                return Err(Problem::NeedsPorts {
+                    service: experiment.service.clone(),
+                });
+            }
+            (ports, Some(port)) if ports.iter().any(|known| u64::from(*known) == port) => port,
+            ([only], _) => u64::from(*only),
+            (ports, wanted) => {
+                return Err(Problem::NoPort {
+                    rule: at.clone(),
+                    service: experiment.service.clone(),
+                    wanted: wanted.unwrap_or_default(),
+                    ports: ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", "),
+                });
+            }
+        };
+        if let Some(backend) = backend.as_object_mut() {
+            backend.insert("name".into(), experiment.service.clone().into());
+            backend.insert("port".into(), port.into());
+            backend.insert("weight".into(), 0.into());
+        }
+        Ok(backend)
+    }
+}

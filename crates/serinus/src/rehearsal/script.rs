@@ -1,0 +1,48 @@
+//! What is played.
+
+use serde_json::Value;
+
+use crate::stage::app::Behaviour;
+
+/// A rehearsal's objects and releases.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// What is rehearsed, for headings.
+    pub title: String,
+    /// Everything but the Rollout: routes, Services, Gateways, …
+    pub objects: Vec<Value>,
+    /// The Rollout as it is before the first act, and the behaviour of its version.
+    pub before: Version,
+    /// The releases, in order.
+    pub acts: Vec<Act>,
+}
+
+/// A Rollout, and how the version in its pod template behaves.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// The object.
+    pub rollout: Value,
+    /// Its pods.
+    pub behaviour: Behaviour,
+}
+
+/// One release.
+#[derive(Debug, Clone)]
+pub struct Act {
+    /// A heading, such as `v2: promoted step by step`.
+    pub title: String,
+    /// What is released.
+    pub version: Version,
+    /// How it must end; another ending is a failure of the rehearsal.
+    pub ending: Ending,
+}
+
+/// How a release ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ending {
+    /// The new version gets all traffic and becomes the stable one.
+    Promoted,
+    /// The analysis ends it and the stable version gets all traffic back.
+    Aborted,
+}

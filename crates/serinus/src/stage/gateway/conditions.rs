@@ -1,0 +1,91 @@
+//! What the gateway writes into `status.parents` of a route. Pure.
+
+use serde_json::{Value, json};
+
+use super::CONTROLLER_NAME;
+use super::table::Verdict;
+
+/// The parents of `status` as they should be: our entry for each attached parentRef, and other controllers' as they are.
+/// A condition that says what it said before keeps its `lastTransitionTime`.
+pub fn parents(route: &Value, attached: &[Value], verdict: &Verdict, now: &str) -> Vec<Value> {
+    let old = route
+        .pointer("/status/parents")
+        .and_then(Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
+    let mut parents: Vec<Value> = old
+        .iter()
+        .filter(|p| p["controllerName"] != CONTROLLER_NAME)
+        .cloned()
+        .collect();
+    for parent in attached {
+        let before = old
+            .iter()
+            .find(|p| p["controllerName"] == CONTROLLER_NAME && p["parentRef"] == *parent);
+        let condition = |kind: &str, holds: &Result<(), (&'static str, String)>, good: &str| {
+            let (status, reason, message) = match holds {
+                Ok(()) => ("True", good, ""),
+                Err((reason, message)) => ("False", *reason, message.as_str()),
+            };
+            let same = before
+                .and_then(|p| p["conditions"].as_array())
+                .and_then(|all| all.iter().find(|c| c["type"] == kind && c["status"] == status));
+            let since = same.and_then(|c| c["lastTransitionTime"].as_str()).unwrap_or(now);
+            json!({
+                "type": kind, "status": status, "reason": reason, "message": message,
+                "observedGeneration": verdict.generation, "lastTransitionTime": since,
+            })
+        };
+        parents.push(json!({
+            "parentRef": parent,
+            "controllerName": CONTROLLER_NAME,
+            "conditions": [
+                condition("Accepted", &verdict.accepted, "Accepted"),
+                condition("ResolvedRefs", &verdict.resolved_refs, "ResolvedRefs"),
+            ],
+        }));
+    }
+    parents
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_controllers_stay_and_times_move_only_with_the_status() {
+        let other =
+            json!({"controllerName": "example.com/other", "parentRef": {"name": "gw"}, "conditions": []});
+        let gw = json!({"name": "gw"});
+        let mut verdict = Verdict {
+            namespace: "shop".into(),
+            name: "web".into(),
+            generation: 1,
+            accepted: Ok(()),
+            resolved_refs: Ok(()),
+        };
+        let mut route = json!({"status": {"parents": [other]}});
+        let first = parents(&route, std::slice::from_ref(&gw), &verdict, "T1");
+        assert_eq!((first.len(), &first[0]), (2, &other));
+
+        route["status"]["parents"] = first.into();
+        verdict.generation = 2;
+        verdict.resolved_refs = Err(("BackendNotFound", "no Service shop/web-canary".into()));
+        let second = parents(&route, &[gw], &verdict, "T2");
+        let seen: Vec<String> = second[1]["conditions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|c| {
+                format!(
+                    "{} {} {} {} {}",
+                    c["type"], c["status"], c["reason"], c["observedGeneration"], c["lastTransitionTime"]
+                )
+            })
+            .collect();
+        let want = [
+            r#""Accepted" "True" "Accepted" 2 "T1""#,
+            r#""ResolvedRefs" "False" "BackendNotFound" 2 "T2""#,
+        ];
+        assert_eq!(seen, want);
+    }
+}

@@ -1,0 +1,223 @@
+//! The gateway's controllers: they follow the API and program the proxy.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::CONTROLLER_NAME;
+use super::conditions;
+use super::proxy::{Endpoint, Endpoints, Proxy};
+use super::route::ObjectRef;
+use super::table::Table;
+use crate::stage::api::resource::{Resource, find};
+use crate::stage::api::store::{Change, Part, rfc3339};
+use crate::stage::api::{Api, resource};
+
+const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
+
+/// Programs routes, and tells in their status what became of them.
+pub(super) async fn routes(api: Api, proxy: Arc<Proxy>, delay: Duration) {
+    let ours = ["httproutes", "gateways", "gatewayclasses", "referencegrants"];
+    let concerns = |change: &Change| {
+        let (plural, group) = change.key.kind.split_once('.').unwrap_or((&change.key.kind, ""));
+        // A status that was written, by us or another controller, changes nothing for the proxy.
+        let only_status = change.before.as_ref().is_some_and(|b| {
+            b["metadata"]["generation"].is_u64()
+                && b["metadata"]["generation"] == change.object["metadata"]["generation"]
+        });
+        (plural == "services" && group.is_empty())
+            || (group == GATEWAY_GROUP && ours.contains(&plural) && !only_status)
+    };
+    follow(&api, delay, concerns, || {
+        let httproutes = find(GATEWAY_GROUP, "httproutes").expect("the stage serves HTTPRoutes");
+        let attached: Vec<(Value, Vec<Value>)> = api
+            .list(httproutes)
+            .into_iter()
+            .map(|route| {
+                let parents = attached_parents(&api, &route);
+                (route, parents)
+            })
+            .filter(|(_, parents)| !parents.is_empty())
+            .collect();
+        let values: Vec<Value> = attached.iter().map(|(route, _)| route.clone()).collect();
+        let (table, verdicts) =
+            Table::compile(&values, &|namespace, target| resolve(&api, namespace, target));
+        *proxy.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+
+        let now = rfc3339(Timestamp::now());
+        for verdict in verdicts {
+            let of_route = |(route, _): &&(Value, Vec<Value>)| {
+                route["metadata"]["name"] == *verdict.name
+                    && route["metadata"]["namespace"] == *verdict.namespace
+            };
+            let Some((_, parents)) = attached.iter().find(of_route) else {
+                continue;
+            };
+            let written = api.update(
+                httproutes,
+                &verdict.namespace,
+                &verdict.name,
+                Part::Status,
+                |route| {
+                    route["status"]["parents"] = conditions::parents(route, parents, &verdict, &now).into();
+                },
+            );
+            if let Err(error) = written {
+                tracing::debug!(%error, "the route is gone before its status was written");
+            }
+        }
+    })
+    .await;
+}
+
+/// Follows the EndpointSlices.
+pub(super) async fn endpoints(api: Api, proxy: Arc<Proxy>, delay: Duration) {
+    let slices = find("discovery.k8s.io", "endpointslices").expect("the stage serves EndpointSlices");
+    let kind = slices.group_resource();
+    follow(
+        &api,
+        delay,
+        |change: &Change| change.key.kind == kind,
+        || {
+            let mut all = Endpoints::new();
+            for slice in api.list(slices) {
+                if let Some((service, endpoint)) = endpoint_of(&slice) {
+                    all.entry(service).or_default().push(endpoint);
+                }
+            }
+            *proxy.endpoints.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(all);
+        },
+    )
+    .await;
+}
+
+/// Calls `program` at once and then `delay` after each change that concerns it. Changes that come meanwhile are
+/// programmed together.
+async fn follow(api: &Api, delay: Duration, concerns: impl Fn(&Change) -> bool, program: impl Fn()) {
+    let mut revisions = api.revisions();
+    let mut seen = *revisions.borrow_and_update();
+    program();
+    while revisions.changed().await.is_ok() {
+        let concerned = match api.changes_since(seen) {
+            Ok(changes) => {
+                seen = changes.last().map_or(seen, |c| c.revision);
+                changes.iter().any(&concerns)
+            }
+            // So many changes that some are forgotten: program, and go on from here.
+            Err(_) => {
+                seen = *revisions.borrow();
+                true
+            }
+        };
+        if concerned {
+            tokio::time::sleep(delay).await;
+            program();
+        }
+    }
+}
+
+/// The route's parentRefs that are Gateways of ours.
+fn attached_parents(api: &Api, route: &Value) -> Vec<Value> {
+    let own = route["metadata"]["namespace"].as_str().unwrap_or_default();
+    let parents = route.pointer("/spec/parentRefs").and_then(Value::as_array);
+    let ours = |parent: &&Value| {
+        let text = |field: &str| parent[field].as_str();
+        let is_gateway = text("group").unwrap_or(GATEWAY_GROUP) == GATEWAY_GROUP
+            && text("kind").unwrap_or("Gateway") == "Gateway";
+        is_gateway
+            && is_our_gateway(
+                api,
+                text("namespace").unwrap_or(own),
+                text("name").unwrap_or_default(),
+            )
+    };
+    parents.into_iter().flatten().filter(ours).cloned().collect()
+}
+
+fn is_our_gateway(api: &Api, namespace: &str, name: &str) -> bool {
+    let known = |plural| find(GATEWAY_GROUP, plural).expect("the stage serves gateways");
+    let gateway = api.get(known("gateways"), namespace, name);
+    let class = gateway
+        .ok()
+        .and_then(|g| g.pointer("/spec/gatewayClassName")?.as_str().map(str::to_owned));
+    let class = class.and_then(|name| api.get(known("gatewayclasses"), "", &name).ok());
+    class.is_some_and(|class| class["spec"]["controllerName"] == CONTROLLER_NAME)
+}
+
+/// The Service behind a backendRef: `<namespace>/<name>`, or reason and message of `ResolvedRefs=False`.
+fn resolve(api: &Api, from: &str, target: &ObjectRef) -> Result<String, (&'static str, String)> {
+    let namespace = target.namespace.as_deref().unwrap_or(from);
+    let what = format!("{namespace}/{}", target.name);
+    if !target.group.is_empty() || target.kind != "Service" {
+        let kind = format!("{} {}", target.group, target.kind);
+        return Err((
+            "InvalidKind",
+            format!("backend {what} is a {}, not a Service", kind.trim()),
+        ));
+    }
+    if namespace != from && !is_granted(api, from, namespace, &target.name) {
+        return Err((
+            "RefNotPermitted",
+            format!("no ReferenceGrant lets a route in {from} refer to Service {what}"),
+        ));
+    }
+    let services = resource::find("", "services").expect("the stage serves Services");
+    let Ok(service) = api.get(services, namespace, &target.name) else {
+        return Err(("BackendNotFound", format!("Service {what} not found")));
+    };
+    let ports = service.pointer("/spec/ports").and_then(Value::as_array);
+    let has_port = ports
+        .into_iter()
+        .flatten()
+        .any(|p| p["port"].as_u64() == target.port.map(u64::from));
+    if !has_port {
+        let port = target.port.unwrap_or_default();
+        return Err(("BackendNotFound", format!("Service {what} has no port {port}")));
+    }
+    Ok(what)
+}
+
+fn is_granted(api: &Api, from: &str, namespace: &str, name: &str) -> bool {
+    let grants: &'static Resource =
+        find(GATEWAY_GROUP, "referencegrants").expect("the stage serves ReferenceGrants");
+    api.list(grants)
+        .iter()
+        .filter(|g| g["metadata"]["namespace"] == namespace)
+        .any(|grant| {
+            let list = |field: &str| grant["spec"][field].as_array().cloned().unwrap_or_default();
+            let from_ok = list("from")
+                .iter()
+                .any(|f| f["group"] == GATEWAY_GROUP && f["kind"] == "HTTPRoute" && f["namespace"] == from);
+            let to_ok = list("to").iter().any(|t| {
+                t["group"] == ""
+                    && t["kind"] == "Service"
+                    && t["name"].as_str().is_none_or(|n| n.is_empty() || n == name)
+            });
+            from_ok && to_ok
+        })
+}
+
+fn endpoint_of(slice: &Value) -> Option<(String, Endpoint)> {
+    let labels = &slice["metadata"]["labels"];
+    let service = labels["kubernetes.io/service-name"].as_str()?;
+    let namespace = slice["metadata"]["namespace"].as_str()?;
+    let port = u16::try_from(slice.pointer("/ports/0/port")?.as_u64()?).ok()?;
+    let endpoints = slice["endpoints"].as_array()?;
+    let ready = endpoints
+        .iter()
+        .filter(|e| e["conditions"]["ready"].as_bool().unwrap_or(true))
+        .count();
+    let address = endpoints.first()?.pointer("/addresses/0")?.as_str()?;
+    let endpoint = Endpoint {
+        addr: SocketAddr::new(address.parse().ok()?, port),
+        hash: labels["rollouts-pod-template-hash"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
+        ready: u32::try_from(ready).ok()?,
+    };
+    Some((format!("{namespace}/{service}"), endpoint))
+}

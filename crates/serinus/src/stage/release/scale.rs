@@ -1,0 +1,48 @@
+//! How many pods each template should have. Pure.
+//!
+//! Follows argo-rollouts `utils/replicaset/canary.go` for traffic routing without dynamicStableScale.
+
+use super::plan::last_set_weight;
+use super::spec::{CanaryScale, Step};
+use super::state::{Observed, Release};
+
+impl Release {
+    /// Pods of the wanted template (`CalculateReplicaCountsForTrafficRoutedCanary`).
+    pub(super) fn canary_replicas(&self) -> i32 {
+        let (spec, status) = (&self.spec, &self.status);
+        if status.promote_full || status.stable_rs.is_empty() || self.is_fully_promoted() {
+            return spec.replicas;
+        }
+        let weight = match (status.abort, status.current_step_index) {
+            (true, _) => 0,
+            (false, Some(index)) if index < spec.steps.len() => {
+                let so_far = &spec.steps[..=index];
+                match so_far.iter().rev().find_map(canary_scale) {
+                    Some(CanaryScale::Replicas(n)) => return n,
+                    Some(CanaryScale::Weight(w)) => w,
+                    Some(CanaryScale::MatchTrafficWeight) | None => last_set_weight(so_far),
+                }
+            }
+            (false, _) => spec.max_weight,
+        };
+        // `trafficWeightToReplicas` rounds up.
+        (spec.replicas * weight + spec.max_weight - 1) / spec.max_weight
+    }
+
+    /// Whether both templates have the pods that the current step wants (`AtDesiredReplicaCountsForCanary`).
+    pub(super) fn at_desired_replicas(&self, observed: &Observed) -> bool {
+        let wanted = self.canary_replicas();
+        let new = &self.status.current_pod_hash;
+        let stable = self.set(&self.status.stable_rs).map_or(0, |set| set.desired);
+        self.set(new).is_some_and(|set| set.desired == wanted)
+            && observed.available(new) == wanted
+            && stable == self.spec.replicas
+    }
+}
+
+fn canary_scale(step: &Step) -> Option<CanaryScale> {
+    match step {
+        Step::SetCanaryScale(scale) => Some(*scale),
+        _ => None,
+    }
+}

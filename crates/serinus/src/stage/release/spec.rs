@@ -1,0 +1,390 @@
+//! The Rollout as its user wrote it, read once into something that cannot be wrong.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// The Rollout's wishes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spec {
+    /// `metadata.namespace`
+    pub namespace: String,
+    /// `metadata.name`
+    pub name: String,
+    /// `spec.replicas`, 1 where absent.
+    pub replicas: i32,
+    /// `canaryService`
+    pub canary_service: String,
+    /// `stableService`
+    pub stable_service: String,
+    /// The one key of `trafficRouting.plugins`.
+    pub plugin: String,
+    /// `trafficRouting.maxTrafficWeight`, 100 where absent.
+    pub max_weight: i32,
+    /// `steps`
+    pub steps: Vec<Step>,
+    /// The background analysis' `startingStep`, where there is a background analysis.
+    pub background_from: Option<usize>,
+    /// `scaleDownDelaySeconds`, 30 s where absent (Go: `defaults.GetScaleDownDelaySecondsOrDefault`).
+    pub scale_down_delay: Duration,
+    /// `abortScaleDownDelaySeconds`, 30 s where absent; 0 means never.
+    pub abort_scale_down_delay: Option<Duration>,
+    /// Names the template: equal templates have equal hashes.
+    pub template_hash: String,
+}
+
+/// One canary step.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// `setWeight`
+    SetWeight(i32),
+    /// `pause`; `None` lasts until somebody promotes.
+    Pause(Option<Duration>),
+    /// `setCanaryScale`
+    SetCanaryScale(CanaryScale),
+    /// `setHeaderRoute`
+    SetHeaderRoute(Value),
+    /// `setMirrorRoute`
+    SetMirrorRoute(Value),
+    /// `analysis`
+    Analysis,
+}
+
+/// `setCanaryScale`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CanaryScale {
+    /// So many pods.
+    Replicas(i32),
+    /// A share of `spec.replicas`, in units of `maxTrafficWeight`.
+    Weight(i32),
+    /// As the traffic.
+    MatchTrafficWeight,
+}
+
+/// A Rollout that the stage cannot play.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("rollout {rollout}: {field}: {problem}")]
+pub struct SpecError {
+    /// `<namespace>/<name>`
+    pub rollout: String,
+    /// Path of the field.
+    pub field: String,
+    /// What is wrong, and what is accepted.
+    pub problem: String,
+}
+
+impl Spec {
+    /// Reads a Rollout.
+    pub fn read(rollout: &Value) -> Result<Self, SpecError> {
+        let text = |pointer: &str| {
+            rollout
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let name = text("/metadata/name");
+        let namespace = Some(text("/metadata/namespace"))
+            .filter(|ns| !ns.is_empty())
+            .unwrap_or("default".into());
+        let reader = Reader {
+            rollout: format!("{namespace}/{name}"),
+        };
+        let canary = rollout.pointer("/spec/strategy/canary").ok_or_else(|| {
+            reader.error("spec.strategy.canary", "missing; the stage plays canary releases")
+        })?;
+        let at = |field: &str| format!("spec.strategy.canary.{field}");
+        for unplayed in ["pingPong", "dynamicStableScale"] {
+            if !matches!(
+                canary.get(unplayed),
+                None | Some(Value::Null | Value::Bool(false))
+            ) {
+                return Err(reader.error(&at(unplayed), "the stage does not play this yet"));
+            }
+        }
+        let service = |field: &str| match canary[field].as_str() {
+            Some(name) if !name.is_empty() => Ok(name.to_owned()),
+            _ => Err(reader.error(
+                &at(field),
+                "missing; a traffic router needs the name of a Service",
+            )),
+        };
+        let plugins = canary
+            .pointer("/trafficRouting/plugins")
+            .and_then(Value::as_object);
+        let mut names = plugins.into_iter().flatten().map(|(name, _)| name.clone());
+        let (plugin, None) = (names.next(), names.next()) else {
+            return Err(reader.error(&at("trafficRouting.plugins"), "name exactly one plugin"));
+        };
+        let plugin = plugin
+            .ok_or_else(|| reader.error(&at("trafficRouting.plugins"), "missing; name the traffic router"))?;
+
+        let max_weight = reader.integer(
+            &canary["trafficRouting"]["maxTrafficWeight"],
+            &at("trafficRouting.maxTrafficWeight"),
+            1,
+        )?;
+        let max_weight = max_weight.unwrap_or(100);
+        let mut steps = Vec::new();
+        for (i, step) in canary["steps"].as_array().into_iter().flatten().enumerate() {
+            steps.push(reader.step(step, &at(&format!("steps[{i}]")), max_weight)?);
+        }
+        let seconds = |field: &str| -> Result<Option<u64>, SpecError> {
+            Ok(reader
+                .integer(&canary[field], &at(field), 0)?
+                .and_then(|s| u64::try_from(s).ok()))
+        };
+        let background = canary.get("analysis").filter(|a| !a.is_null());
+        let background_from = match background {
+            Some(analysis) => {
+                let from = reader.integer(&analysis["startingStep"], &at("analysis.startingStep"), 0)?;
+                Some(usize::try_from(from.unwrap_or(0)).unwrap_or(0))
+            }
+            None => None,
+        };
+        Ok(Self {
+            replicas: reader
+                .integer(&rollout["spec"]["replicas"], "spec.replicas", 0)?
+                .unwrap_or(1),
+            canary_service: service("canaryService")?,
+            stable_service: service("stableService")?,
+            plugin,
+            max_weight,
+            steps,
+            background_from,
+            scale_down_delay: Duration::from_secs(seconds("scaleDownDelaySeconds")?.unwrap_or(30)),
+            abort_scale_down_delay: match seconds("abortScaleDownDelaySeconds")?.unwrap_or(30) {
+                0 => None,
+                s => Some(Duration::from_secs(s)),
+            },
+            template_hash: hash(&rollout["spec"]["template"]),
+            namespace,
+            name,
+        })
+    }
+}
+
+impl Step {
+    /// As the controller writes it into events (Go: `rolloututil.CanaryStepString`).
+    pub fn describe(&self) -> String {
+        let name = |route: &Value| route["name"].as_str().unwrap_or_default().to_owned();
+        match self {
+            Self::SetWeight(weight) => format!("setWeight: {weight}"),
+            Self::Pause(None) => "pause".to_owned(),
+            Self::Pause(Some(duration)) => format!("pause: {}s", duration.as_secs()),
+            Self::SetCanaryScale(CanaryScale::Replicas(n)) => format!("setCanaryScale{{replicas: {n}}}"),
+            Self::SetCanaryScale(CanaryScale::Weight(w)) => format!("setCanaryScale{{weight: {w}}}"),
+            Self::SetCanaryScale(CanaryScale::MatchTrafficWeight) => {
+                "setCanaryScale{matchTrafficWeight: true}".to_owned()
+            }
+            Self::SetHeaderRoute(route) => format!("setHeaderRoute: {}", name(route)),
+            Self::SetMirrorRoute(route) => format!("setMirrorRoute: {}", name(route)),
+            Self::Analysis => "analysis".to_owned(),
+        }
+    }
+}
+
+struct Reader {
+    rollout: String,
+}
+
+impl Reader {
+    fn error(&self, field: &str, problem: impl Into<String>) -> SpecError {
+        SpecError {
+            rollout: self.rollout.clone(),
+            field: field.to_owned(),
+            problem: problem.into(),
+        }
+    }
+
+    fn integer(&self, value: &Value, field: &str, least: i32) -> Result<Option<i32>, SpecError> {
+        if value.is_null() {
+            return Ok(None);
+        }
+        let number = value
+            .as_i64()
+            .and_then(|n| i32::try_from(n).ok())
+            .filter(|n| *n >= least);
+        number
+            .map(Some)
+            .ok_or_else(|| self.error(field, format!("{value} is not an integer from {least} on")))
+    }
+
+    fn step(&self, step: &Value, at: &str, max_weight: i32) -> Result<Step, SpecError> {
+        let members: Vec<(&String, &Value)> = step
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(_, v)| !v.is_null())
+            .collect();
+        let [(kind, content)] = members.as_slice() else {
+            return Err(self.error(at, "a step has exactly one member, such as setWeight or pause"));
+        };
+        let at = format!("{at}.{kind}");
+        match kind.as_str() {
+            "setWeight" => {
+                let weight = self.integer(content, &at, 0)?.unwrap_or(0);
+                if weight > max_weight {
+                    return Err(self.error(&at, format!("{weight} is more than maxTrafficWeight, {max_weight}")));
+                }
+                Ok(Step::SetWeight(weight))
+            }
+            "pause" => match content.get("duration") {
+                None | Some(Value::Null) => Ok(Step::Pause(None)),
+                Some(duration) => Ok(Step::Pause(Some(self.duration(duration, &format!("{at}.duration"))?))),
+            },
+            "setCanaryScale" => {
+                if content["matchTrafficWeight"] == true {
+                    return Ok(Step::SetCanaryScale(CanaryScale::MatchTrafficWeight));
+                }
+                let replicas = self.integer(&content["replicas"], &format!("{at}.replicas"), 0)?;
+                let weight = self.integer(&content["weight"], &format!("{at}.weight"), 0)?;
+                match (replicas, weight) {
+                    (Some(n), None) => Ok(Step::SetCanaryScale(CanaryScale::Replicas(n))),
+                    (None, Some(w)) => Ok(Step::SetCanaryScale(CanaryScale::Weight(w))),
+                    _ => Err(self.error(&at, "set one of replicas, weight, matchTrafficWeight")),
+                }
+            }
+            "setHeaderRoute" => Ok(Step::SetHeaderRoute((*content).clone())),
+            "setMirrorRoute" => Ok(Step::SetMirrorRoute((*content).clone())),
+            "analysis" => Ok(Step::Analysis),
+            "experiment" | "plugin" => Err(self.error(&at, "the stage does not play this kind of step yet")),
+            _ => Err(self.error(
+                &at,
+                "unknown step; known are setWeight, pause, setCanaryScale, setHeaderRoute, setMirrorRoute, analysis",
+            )),
+        }
+    }
+
+    /// Seconds, as a number or as text, or a duration like `1h30m` (Go: `RolloutPause.DurationSeconds`).
+    fn duration(&self, value: &Value, at: &str) -> Result<Duration, SpecError> {
+        let problem = || {
+            self.error(
+                at,
+                format!("{value} is not a duration; write seconds, or a number with s, m or h"),
+            )
+        };
+        if let Some(seconds) = value.as_u64() {
+            return Ok(Duration::from_secs(seconds));
+        }
+        let text = value.as_str().filter(|t| !t.is_empty()).ok_or_else(problem)?;
+        if let Ok(seconds) = text.parse() {
+            return Ok(Duration::from_secs(seconds));
+        }
+        let mut total = 0.0;
+        let mut rest = text;
+        while !rest.is_empty() {
+            let digits = rest
+                .find(|c: char| !c.is_ascii_digit() && c != '.')
+                .ok_or_else(problem)?;
+            let amount: f64 = rest[..digits].parse().map_err(|_| problem())?;
+            let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+            let (unit, seconds) = units
+                .iter()
+                .find(|(unit, _)| rest[digits..].starts_with(unit))
+                .ok_or_else(problem)?;
+            total += amount * seconds;
+            rest = &rest[digits + unit.len()..];
+        }
+        // Go: `int32(d.Seconds())` cuts fractions off.
+        Duration::try_from_secs_f64(total.floor()).map_err(|_| problem())
+    }
+}
+
+/// FNV-1a over the template's JSON, in the alphabet of Kubernetes' names (Go: `rand.SafeEncodeString`). The value is
+/// not the controller's own, which hashes a Go struct dump; only equality matters.
+fn hash(template: &Value) -> String {
+    let mut hash: u32 = 0x811c_9dc5;
+    for byte in template.to_string().bytes() {
+        hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    }
+    let safe = b"bcdfghjklmnpqrstvwxz2456789";
+    hash.to_string()
+        .bytes()
+        .map(|digit| char::from(safe[usize::from(digit) % safe.len()]))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn rollout(canary: &Value) -> Value {
+        let mut all = json!({
+            "canaryService": "web-canary", "stableService": "web-stable",
+            "trafficRouting": {"plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "web"}}},
+        });
+        json_patch::merge(&mut all, canary);
+        json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {"strategy": {"canary": all}}})
+    }
+
+    #[test]
+    fn steps() {
+        let spec = Spec::read(&rollout(&json!({"steps": [
+            {"setWeight": 20}, {"pause": {}}, {"pause": {"duration": 30}}, {"pause": {"duration": "90"}},
+            {"pause": {"duration": "1h1m1.5s"}}, {"setCanaryScale": {"replicas": 2}},
+            {"setHeaderRoute": {"name": "h"}}, {"analysis": {"templates": []}},
+        ]})))
+        .unwrap();
+        let secs = |s| Step::Pause(Some(Duration::from_secs_f64(s)));
+        let want = [
+            Step::SetWeight(20),
+            Step::Pause(None),
+            secs(30.0),
+            secs(90.0),
+            secs(3661.0),
+            Step::SetCanaryScale(CanaryScale::Replicas(2)),
+            Step::SetHeaderRoute(json!({"name": "h"})),
+            Step::Analysis,
+        ];
+        assert_eq!(spec.steps, want);
+        assert_eq!(
+            (spec.replicas, spec.max_weight, spec.plugin.as_str()),
+            (1, 100, "argoproj-labs/gatewayAPI")
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_played_is_named() {
+        let cases = [
+            (
+                json!({"steps": [{"setWeight": 101}]}),
+                "steps[0].setWeight: 101 is more than maxTrafficWeight, 100",
+            ),
+            (
+                json!({"steps": [{"setWeight": -1}]}),
+                "steps[0].setWeight: -1 is not an integer from 0 on",
+            ),
+            (
+                json!({"steps": [{"pause": {"duration": "soon"}}]}),
+                r#"steps[0].pause.duration: "soon" is not a duration; write seconds, or a number with s, m or h"#,
+            ),
+            (
+                json!({"steps": [{}]}),
+                "steps[0]: a step has exactly one member, such as setWeight or pause",
+            ),
+            (
+                json!({"steps": [{"experiment": {}}]}),
+                "steps[0].experiment: the stage does not play this kind of step yet",
+            ),
+            (
+                json!({"dynamicStableScale": true}),
+                "dynamicStableScale: the stage does not play this yet",
+            ),
+            (
+                json!({"stableService": ""}),
+                "stableService: missing; a traffic router needs the name of a Service",
+            ),
+            (
+                json!({"trafficRouting": {"plugins": {"b": {}}}}),
+                "trafficRouting.plugins: name exactly one plugin",
+            ),
+        ];
+        for (canary, want) in cases {
+            let error = Spec::read(&rollout(&canary)).unwrap_err().to_string();
+            assert_eq!(error, format!("rollout shop/web: spec.strategy.canary.{want}"));
+        }
+    }
+}

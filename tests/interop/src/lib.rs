@@ -22,6 +22,16 @@ use std::process::Command;
 /// not build; the message carries what the compiler said.
 #[must_use]
 pub fn go_program(dir: &str) -> Option<PathBuf> {
+    go_package(dir, ".")
+}
+
+/// As [`go_program`], for one package of a module that holds several programs: a folder of it (`./host`), or a package
+/// of a module that it requires. The program is named after the module's folder and the package's last element.
+///
+/// # Panics
+/// As [`go_program`].
+#[must_use]
+pub fn go_package(dir: &str, package: &str) -> Option<PathBuf> {
     if !has_go() {
         return None;
     }
@@ -33,7 +43,11 @@ pub fn go_program(dir: &str) -> Option<PathBuf> {
 
     let out = output_folder();
     fs::create_dir_all(&out).unwrap_or_else(|e| panic!("create {}: {e}", out.display()));
-    let program = out.join(dir.replace('/', "-"));
+    let name = match package.rsplit('/').next() {
+        None | Some(".") => dir.replace('/', "-"),
+        Some(last) => format!("{}-{last}", dir.replace('/', "-")),
+    };
+    let program = out.join(name);
     let lock = File::create(program.with_extension("lock")).expect("the output folder is writable");
     lock.lock()
         .expect("a lock file in the output folder can be locked");
@@ -41,7 +55,7 @@ pub fn go_program(dir: &str) -> Option<PathBuf> {
     let build = Command::new("go")
         .args(["build", "-o"])
         .arg(&program)
-        .arg(".")
+        .arg(package)
         .current_dir(&module)
         // A toolchain download or a changed go.mod would make the run depend on the network.
         .env("GOTOOLCHAIN", "local")

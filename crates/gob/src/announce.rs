@@ -83,15 +83,16 @@ impl Announced {
                         Kind::Slice { .. } if child.pointers == 0 => types.name(child).to_owned(),
                         _ => String::new(),
                     };
-                    self.meet(types, child, name, &mut open);
-                    if let Kind::Struct { .. } = types.kind(ty) {
+                    let is_struct = matches!(types.kind(ty), Kind::Struct { .. });
+                    if !self.meet(types, child, name, &mut open) && is_struct {
+                        // In a circle of structs and lists the element may be known, and lack its id.
                         self.assign(types, child);
                     }
                 }
                 None => {
                     open.pop();
                     self.assign(types, ty);
-                    // In a circle of lists and maps an element may still lack its id.
+                    // The same in a circle of lists and maps.
                     for child in (0..).map_while(|n| part(types, ty, n)) {
                         self.assign(types, child);
                     }
@@ -100,10 +101,11 @@ impl Announced {
         }
     }
 
-    fn meet(&mut self, types: &Types, ty: Ref, name: String, open: &mut Vec<(Ref, usize)>) {
+    /// Begins with a type, if it is new.
+    fn meet(&mut self, types: &Types, ty: Ref, name: String, open: &mut Vec<(Ref, usize)>) -> bool {
         let key = (types.uid, ty.ty);
         if builtin(types.kind(ty)).is_some() || self.types.contains_key(&key) {
-            return;
+            return false;
         }
         self.types.insert(
             key,
@@ -118,6 +120,7 @@ impl Announced {
             self.assign(types, ty);
         }
         open.push((ty, 0));
+        true
     }
 
     /// Gives a type its id, if it has none.

@@ -1,0 +1,361 @@
+//! The manifests of an Application: what is in them, and the same with some fields changed.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::document::{Document, split};
+use super::rollout::{Rollout, images};
+use super::splice::{self, Change, SpliceError};
+use super::tree::Tree;
+use super::value;
+
+/// One piece of an Application's manifests: a file of a plain directory, or all that `helm` or `kustomize` wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// What messages call it: a path in the repository, or the program that wrote it.
+    pub name: String,
+    /// A stream of YAML or JSON documents.
+    pub text: String,
+}
+
+/// A document that may hold a Rollout but cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{manifest}: line {line}: {problem}")]
+pub struct Unread {
+    /// The manifest's name.
+    pub manifest: String,
+    /// Line of the manifest, counted from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// The Rollouts of a set of manifests.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// In the order in which they stand.
+    pub rollouts: Vec<Rollout>,
+    /// Documents that name a Rollout and cannot be read.
+    pub unread: Vec<Unread>,
+}
+
+/// A change that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{rollout}: {source}")]
+pub struct WriteError {
+    /// Name of the Rollout.
+    pub rollout: String,
+    /// Why.
+    pub source: SpliceError,
+}
+
+/// Finds the Rollouts (kind `Rollout`, group `argoproj.io`), also inside lists.
+///
+/// Only documents in which the words stand are read, so all others cost a search.
+#[must_use]
+pub fn find(manifests: &[Manifest]) -> Found {
+    let mut found = Found::default();
+    for (index, manifest) in manifests.iter().enumerate() {
+        let unread = |line, problem: String| Unread {
+            manifest: manifest.name.clone(),
+            line,
+            problem,
+        };
+        let documents = match documents_with(manifest, &["Rollout", "argoproj.io"]) {
+            Ok(documents) => documents,
+            Err(error) => {
+                found.unread.push(unread(error.line, error.to_string()));
+                continue;
+            }
+        };
+        for document in documents {
+            match read(&manifest.text[document.range.clone()]) {
+                Ok(value) => each_object(value, &mut Vec::new(), &mut |value, object| {
+                    if is_kind(&value, "argoproj.io", "Rollout") {
+                        found.rollouts.push(Rollout {
+                            manifest: index,
+                            document: document.range.clone(),
+                            object: object.to_vec(),
+                            line: document.line,
+                            value,
+                        });
+                    }
+                }),
+                Err((line, problem)) => found.unread.push(unread(document.line + line - 1, problem)),
+            }
+        }
+    }
+    found
+}
+
+/// Images of a workload that stands in the same manifests; `None` where it does not.
+///
+/// Kinds are those that `spec.workloadRef` of a Rollout takes.
+#[must_use]
+pub fn workload_images(manifests: &[Manifest], kind: &str, name: &str) -> Option<Vec<String>> {
+    let mut result = None;
+    for manifest in manifests {
+        for document in documents_with(manifest, &[kind, name]).unwrap_or_default() {
+            let Ok(value) = read(&manifest.text[document.range]) else {
+                continue;
+            };
+            each_object(value, &mut Vec::new(), &mut |value, _| {
+                if value["kind"] == kind && value["metadata"]["name"] == name {
+                    let template = if kind == "PodTemplate" {
+                        &value["template"]
+                    } else {
+                        &value["spec"]["template"]
+                    };
+                    result = Some(images(template).into_iter().map(str::to_owned).collect());
+                }
+            });
+        }
+    }
+    result
+}
+
+/// Names of all objects of a kind of the group `argoproj.io`.
+#[must_use]
+pub fn names_of(manifests: &[Manifest], kind: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for manifest in manifests {
+        for document in documents_with(manifest, &[kind, "argoproj.io"]).unwrap_or_default() {
+            let Ok(value) = read(&manifest.text[document.range]) else {
+                continue;
+            };
+            each_object(value, &mut Vec::new(), &mut |value, _| {
+                if is_kind(&value, "argoproj.io", kind) {
+                    names.extend(value["metadata"]["name"].as_str().map(str::to_owned));
+                }
+            });
+        }
+    }
+    names
+}
+
+/// Whether there is any object at all: not only blank documents, comments and empty lists.
+#[must_use]
+pub fn any_object(manifests: &[Manifest]) -> bool {
+    manifests.iter().any(|manifest| {
+        // What cannot be cut or read is for the repo-server to refuse.
+        let Ok(documents) = split(&manifest.text) else {
+            return true;
+        };
+        documents.iter().any(|document| {
+            let text = &manifest.text[document.range.clone()];
+            let blank = text.lines().all(|l| l.trim().is_empty() || l.starts_with('#'));
+            if blank {
+                return false;
+            }
+            if text.len() > 4096 || !(text.contains("items") || text.len() < 64) {
+                return true;
+            }
+            read(text).map_or(true, |value| match value.get("items") {
+                Some(Value::Array(items)) => !items.is_empty(),
+                Some(Value::Null) => false,
+                _ => !value.is_null(),
+            })
+        })
+    })
+}
+
+/// The texts with the changes of each Rollout made; all other bytes are what came in.
+///
+/// # Errors
+/// The first change that could not be written.
+pub fn write(manifests: &[Manifest], changes: &[(&Rollout, Vec<Change>)]) -> Result<Vec<String>, WriteError> {
+    let mut by_document: BTreeMap<(usize, usize), Vec<_>> = BTreeMap::new();
+    for change in changes {
+        by_document
+            .entry((change.0.manifest, change.0.document.start))
+            .or_default()
+            .push(change);
+    }
+    let mut texts: Vec<String> = manifests.iter().map(|m| m.text.clone()).collect();
+    // From the last document to the first, so that the ranges of those before stay true.
+    for ((manifest, _), changes) in by_document.into_iter().rev() {
+        let range = changes[0].0.document.clone();
+        let mut text = texts[manifest][range.clone()].to_owned();
+        for (rollout, changes) in changes {
+            for change in changes {
+                text = splice::apply(&text, &rollout.object, change).map_err(|source| WriteError {
+                    rollout: rollout.name().to_owned(),
+                    source,
+                })?;
+            }
+        }
+        texts[manifest].replace_range(range, &text);
+    }
+    Ok(texts)
+}
+
+/// Reads any YAML as Kubernetes does, for settings and Applications.
+///
+/// # Errors
+/// The line, counted from 1, and the problem.
+pub(crate) fn read(text: &str) -> Result<Value, (usize, String)> {
+    let tree = Tree::parse(text).map_err(|e| (e.line, e.problem))?;
+    value::resolve(&tree).map_err(|problem| (1, problem))
+}
+
+fn documents_with(manifest: &Manifest, words: &[&str]) -> Result<Vec<Document>, super::SplitError> {
+    let within = |text: &str| words.iter().all(|word| text.contains(word));
+    if !within(&manifest.text) {
+        return Ok(Vec::new());
+    }
+    let mut documents = split(&manifest.text)?;
+    documents.retain(|d| within(&manifest.text[d.range.clone()]));
+    Ok(documents)
+}
+
+/// Calls `visit` with the value, or where it is a list (`items` is an array) with each entry, as
+/// `unstructured.IsList` and `EachListItem` of k8s.io/apimachinery take it apart.
+fn each_object(value: Value, object: &mut Vec<usize>, visit: &mut impl FnMut(Value, &[usize])) {
+    match value {
+        Value::Object(mut map) if map.get("items").is_some_and(Value::is_array) => {
+            let Some(Value::Array(items)) = map.remove("items") else {
+                return;
+            };
+            for (index, item) in items.into_iter().enumerate() {
+                object.push(index);
+                visit(item, object);
+                object.pop();
+            }
+        }
+        value => visit(value, object),
+    }
+}
+
+fn is_kind(value: &Value, group: &str, kind: &str) -> bool {
+    let version = value["apiVersion"].as_str().unwrap_or_default();
+    value["kind"] == kind && version.split_once('/').is_some_and(|(g, _)| g == group)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn manifest(text: &str) -> Manifest {
+        Manifest {
+            name: "a.yaml".into(),
+            text: text.into(),
+        }
+    }
+
+    const WEB: &str = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: web}\nspec:\n  strategy:\n    canary:\n      steps: []\n";
+
+    #[test]
+    fn rollouts_are_found_in_documents_lists_and_json() {
+        let list = WEB
+            .lines()
+            .map(|l| format!("  {l}\n"))
+            .collect::<String>()
+            .replacen("  ", "- ", 1);
+        let stream = format!(
+            "kind: Service\nmetadata: {{name: Rollout argoproj.io}}\n---\n{WEB}---\napiVersion: v1\nkind: List\nitems:\n{list}- kind: Pod\n"
+        );
+        let json = r#"{"apiVersion":"argoproj.io/v1alpha1","kind":"Rollout","metadata":{"name":"api","namespace":"x"}}"#;
+        let found = find(&[manifest(&stream), manifest(json)]);
+        let names: Vec<_> = found
+            .rollouts
+            .iter()
+            .map(|r| (r.manifest, r.name(), r.object.clone(), r.line))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                (0, "web", vec![], 4),
+                (0, "web", vec![0], 12),
+                (1, "api", vec![], 1)
+            ]
+        );
+        assert!(found.unread.is_empty());
+    }
+
+    #[test]
+    fn other_kinds_and_groups_are_not_rollouts() {
+        for text in [
+            WEB.replace("argoproj.io/v1alpha1", "example.com/v1 # argoproj.io"),
+            WEB.replace("kind: Rollout", "kind: Experiment # Rollout"),
+            "a: Rollout argoproj.io".to_owned(),
+        ] {
+            assert!(find(&[manifest(&text)]).rollouts.is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn unreadable_documents_are_named_and_the_others_found() {
+        let stream = format!("{WEB}---\nkind: Rollout # argoproj.io\na: [\n---\n{WEB}");
+        let found = find(&[manifest(&stream)]);
+        assert_eq!(found.rollouts.len(), 2);
+        assert_eq!(found.unread.len(), 1);
+        assert!(found.unread[0].line >= 9, "{}", found.unread[0]);
+    }
+
+    #[test]
+    fn changes_in_several_documents_do_not_disturb_each_other() {
+        let stream = format!(
+            "# one\n{WEB}---\n# between\na: yes\n---\n{}# end\n",
+            WEB.replace("web", "api")
+        );
+        let manifests = [manifest(&stream)];
+        let found = find(&manifests);
+        let path = ["spec", "strategy", "canary", "steps"].map(String::from).to_vec();
+        let change = |to| {
+            vec![Change {
+                path: path.clone(),
+                to,
+            }]
+        };
+        let changes = [
+            (&found.rollouts[0], change(Some(json!([{"setWeight": 5}])))),
+            (&found.rollouts[1], change(None)),
+        ];
+        let new = write(&manifests, &changes).unwrap().remove(0);
+        let one = WEB.replace("steps: []", "steps:\n      - setWeight: 5");
+        let two = WEB
+            .replace("web", "api")
+            .replace("    canary:\n      steps: []\n", "    canary: {}\n");
+        assert_eq!(
+            new,
+            format!("# one\n{one}---\n# between\na: yes\n---\n{two}# end\n")
+        );
+    }
+
+    #[test]
+    fn zero_objects_are_noticed() {
+        for empty in [
+            "",
+            "---\n# nothing\n---\n\n",
+            "null\n",
+            "kind: List\nitems: []\n",
+            "kind: ConfigMapList\nitems:\n",
+        ] {
+            assert!(!any_object(&[manifest(empty)]), "{empty:?}");
+        }
+        for full in [
+            "a: 1",
+            "kind: List\nitems: [{a: 1}]",
+            "{\"kind\":\"x\"}",
+            "a: [broken",
+        ] {
+            assert!(any_object(&[manifest(full)]), "{full:?}");
+        }
+    }
+
+    #[test]
+    fn images_of_a_referenced_workload() {
+        let deployment = "kind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{image: a:1}, {image: b:2}]}}}\n";
+        let manifests = [manifest(&format!(
+            "kind: Deployment\nmetadata: {{name: web2}}\n---\n{deployment}"
+        ))];
+        assert_eq!(
+            workload_images(&manifests, "Deployment", "web").unwrap(),
+            ["a:1", "b:2"]
+        );
+        assert_eq!(workload_images(&manifests, "Deployment", "api"), None);
+    }
+}

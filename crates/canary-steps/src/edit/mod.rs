@@ -1,0 +1,21 @@
+//! Finding Rollouts in manifests and changing their fields, byte for byte elsewhere. No IO.
+
+mod document;
+mod emit;
+mod json;
+mod manifests;
+mod rollout;
+mod scalar;
+mod splice;
+mod tree;
+mod value;
+
+pub use document::{Document, Form, SplitError, split};
+pub use json::yaml_safe;
+pub(crate) use manifests::read;
+pub use manifests::{
+    Found, Manifest, Unread, WriteError, any_object, find, names_of, workload_images, write,
+};
+pub use rollout::{Rollout, Strategy, WorkloadRef};
+pub use splice::{Change, SpliceError};
+pub use tree::ReadError;

@@ -1,0 +1,3 @@
+//! `argocd-cmp-canary-steps`: see the library.
+
+fn main() {}

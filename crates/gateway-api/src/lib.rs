@@ -1,9 +1,9 @@
 //! Argo Rollouts traffic router for the Gateway API: the library behind `rollouts-plugin-trafficrouter-gatewayapi`.
 //!
-//! Three parts, of which the first two do no I/O:
 //! - [`config`] reads what the user wrote under `trafficRouting.plugins`;
-//! - [`intent`] derives from a Rollout and one call of the controller what it wants of its routes, and [`plan`] turns a
-//!   route's JSON into the JSON it should be.
+//! - [`intent`] derives from a Rollout and one call of the controller what it wants of its routes;
+//! - [`plan`] turns a route's JSON into the JSON it should be;
+//! - [`apply`] reads and writes routes of an API server, and decides nothing. Only this part does I/O.
 //!
 //! ```
 //! use gateway_api::config::{Config, Label};
@@ -26,6 +26,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![cfg_attr(test, allow(clippy::needless_pass_by_value))]
+
+pub mod apply;
 pub mod config;
 pub mod intent;
 pub mod plan;

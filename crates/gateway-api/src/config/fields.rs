@@ -90,8 +90,8 @@ impl<'a> Fields<'a> {
 
 pub(super) fn wrong_type(path: String, expected: &'static str, found: &Value) -> ConfigError {
     let mut found = found.to_string();
-    if found.len() > 80 {
-        found.truncate(found.floor_char_boundary(80));
+    if let Some((end, _)) = found.char_indices().nth(80) {
+        found.truncate(end);
         found.push('…');
     }
     ConfigError::WrongType {

@@ -515,6 +515,6 @@ mod tests {
         let error = parse(json!({"httpRoute": vec!["ü".repeat(50); 3]}))
             .unwrap_err()
             .to_string();
-        assert!(error.ends_with('…') && error.len() < 160, "{error}");
+        assert!(error.ends_with('…') && error.len() < 200, "{error}");
     }
 }

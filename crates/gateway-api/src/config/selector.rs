@@ -30,7 +30,7 @@ pub(super) fn parse(path: String, value: &Value) -> Result<String, ConfigError> 
     let expressions_path = fields.path_of("matchExpressions");
     for (index, expression) in fields.list("matchExpressions")?.iter().enumerate() {
         terms.push(parse_expression(
-            format!("{expressions_path}[{index}]"),
+            &format!("{expressions_path}[{index}]"),
             expression,
         )?);
     }
@@ -38,8 +38,8 @@ pub(super) fn parse(path: String, value: &Value) -> Result<String, ConfigError> 
     Ok(terms.join(","))
 }
 
-fn parse_expression(path: String, value: &Value) -> Result<String, ConfigError> {
-    let mut fields = Fields::new(path.clone(), value)?;
+fn parse_expression(path: &str, value: &Value) -> Result<String, ConfigError> {
+    let mut fields = Fields::new(path.to_owned(), value)?;
     let key = fields.text("key")?.ok_or_else(|| ConfigError::Missing {
         path: fields.path_of("key"),
     })?;
@@ -51,7 +51,7 @@ fn parse_expression(path: String, value: &Value) -> Result<String, ConfigError> 
     let operator_path = fields.path_of("operator");
     fields.finish()?;
 
-    let key = checked_key(&path, key)?;
+    let key = checked_key(path, key)?;
     let set = values
         .iter()
         .map(|value| checked_value(&values_path, value))

@@ -16,14 +16,14 @@ pub struct PlanError {
     /// Which route.
     pub route: RouteKey,
     /// What is the matter.
-    pub problem: Problem,
+    pub problem: Box<Problem>,
 }
 
 impl PlanError {
     pub(super) fn new(route: &RouteKey, problem: Problem) -> Self {
         Self {
             route: route.clone(),
-            problem,
+            problem: Box::new(problem),
         }
     }
 }

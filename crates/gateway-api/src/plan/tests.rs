@@ -284,7 +284,7 @@ fn experiments_join_and_leave_without_a_trace() {
     .unwrap();
     let error = plan_route(&web(), &original, &intent, None).unwrap_err();
     assert_eq!(
-        error.problem,
+        *error.problem,
         Problem::NeedsPorts {
             service: "exp".into()
         }

@@ -1,0 +1,424 @@
+//! Against a fake API server, with paused time.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tower::BoxError;
+use tower::util::BoxCloneSyncService;
+
+use super::*;
+use crate::config::RouteTarget;
+use crate::intent::{Call, Intent};
+use crate::plan::{Plan, PlanError, plan_route};
+use crate::{RouteKey, RouteKind};
+
+/// What the fake does with one request instead of serving it.
+#[derive(Clone)]
+enum Fault {
+    Status(u16, &'static str),
+    RetryAfter(u64),
+    Plain(u16, &'static str),
+    Hang,
+    Cut,
+    /// Somebody else writes just before the request is served.
+    OtherWriter,
+    /// The request is served, but its answer does not arrive.
+    LostAnswer,
+}
+
+struct Fake {
+    /// The only route, served in one version.
+    version: &'static str,
+    route: Mutex<Value>,
+    faults: Mutex<Vec<(Method, Fault)>>,
+    log: Mutex<Vec<String>>,
+    other_writes: AtomicUsize,
+}
+
+impl Fake {
+    fn new(faults: Vec<(Method, Fault)>) -> Arc<Self> {
+        Self::serving("v1", faults)
+    }
+
+    fn serving(version: &'static str, faults: Vec<(Method, Fault)>) -> Arc<Self> {
+        let route = json!({"metadata": {"name": "web", "namespace": "shop", "resourceVersion": "1", "generation": 1,
+                "managedFields": [{"manager": "kubectl"}]},
+            "spec": {"later": true, "rules": [{"backendRefs": [
+                {"name": "stable", "port": 80, "weight": 100}, {"name": "canary", "port": 80, "weight": 0}]}]}});
+        Arc::new(Self {
+            version,
+            route: Mutex::new(route),
+            faults: Mutex::new(faults),
+            log: Mutex::default(),
+            other_writes: AtomicUsize::new(0),
+        })
+    }
+
+    fn applier(self: &Arc<Self>) -> Applier {
+        let fake = Arc::clone(self);
+        let service = tower::service_fn(move |request| {
+            let fake = Arc::clone(&fake);
+            async move { fake.answer(request).await }
+        });
+        Applier::new(Api::of_fake(BoxCloneSyncService::new(service)), Limits::default())
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>>, BoxError> {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        self.log
+            .lock()
+            .unwrap()
+            .push(format!("{} {}", head.method, head.uri));
+        let fault = {
+            let mut faults = self.faults.lock().unwrap();
+            faults
+                .iter()
+                .position(|(method, _)| *method == head.method)
+                .map(|at| faults.remove(at).1)
+        };
+        let status = |code: u16, reason: &str| {
+            let text = json!({"kind": "Status", "reason": reason, "message": format!("because of {reason}"), "code": code});
+            response(code, &text.to_string())
+        };
+        match fault {
+            Some(Fault::Status(code, reason)) => return Ok(status(code, reason)),
+            Some(Fault::RetryAfter(seconds)) => {
+                let mut answer = status(429, "TooManyRequests");
+                answer.headers_mut().insert("retry-after", seconds.into());
+                return Ok(answer);
+            }
+            Some(Fault::Plain(code, text)) => return Ok(response(code, text)),
+            Some(Fault::Hang) => return std::future::pending().await,
+            Some(Fault::Cut) => return Err("connection reset".into()),
+            Some(Fault::OtherWriter) => {
+                let writes = self.other_writes.fetch_add(1, Ordering::Relaxed) + 1;
+                let mut route = self.route.lock().unwrap();
+                route["metadata"]["annotations"] = json!({"other": writes.to_string()});
+                bump(&mut route);
+            }
+            Some(Fault::LostAnswer) => {
+                self.serve(&head, &body);
+                return Err("connection reset".into());
+            }
+            None => {}
+        }
+        Ok(self.serve(&head, &body))
+    }
+
+    fn serve(
+        &self,
+        head: &http::request::Parts,
+        body: &Bytes,
+    ) -> Response<http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>> {
+        let path = format!(
+            "/apis/gateway.networking.k8s.io/{}/namespaces/shop/httproutes/web",
+            self.version
+        );
+        if !head
+            .uri
+            .path()
+            .starts_with(&format!("/apis/gateway.networking.k8s.io/{}/", self.version))
+        {
+            return response(404, "404 page not found\n");
+        }
+        if head.uri.path() != path {
+            return response(
+                404,
+                &json!({"kind": "Status", "reason": "NotFound", "message": "not found"}).to_string(),
+            );
+        }
+        let mut route = self.route.lock().unwrap();
+        if head.method == Method::PUT {
+            let mut new: Value = serde_json::from_slice(body).unwrap();
+            assert_eq!(new["metadata"]["managedFields"], Value::Null);
+            if new["metadata"]["resourceVersion"] != route["metadata"]["resourceVersion"] {
+                let conflict =
+                    json!({"kind": "Status", "reason": "Conflict", "message": "modified", "code": 409});
+                return response(409, &conflict.to_string());
+            }
+            new["metadata"]["managedFields"] = json!([]);
+            bump(&mut new);
+            *route = new;
+        }
+        response(200, &route.to_string())
+    }
+
+    fn weights(&self) -> String {
+        let route = self.route.lock().unwrap();
+        let refs = &route["spec"]["rules"][0]["backendRefs"];
+        format!("{}:{}", refs[0]["weight"], refs[1]["weight"])
+    }
+
+    fn verbs(&self) -> String {
+        let log = self.log.lock().unwrap();
+        log.iter()
+            .map(|line| line.split(' ').next().unwrap())
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+}
+
+fn bump(route: &mut Value) {
+    let version: u64 = route["metadata"]["resourceVersion"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    route["metadata"]["resourceVersion"] = json!((version + 1).to_string());
+}
+
+fn response(code: u16, body: &str) -> Response<http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>> {
+    let body = Full::new(Bytes::copy_from_slice(body.as_bytes()))
+        .map_err(BoxError::from)
+        .boxed_unsync();
+    Response::builder().status(code).body(body).unwrap()
+}
+
+fn key() -> RouteKey {
+    RouteKey {
+        kind: RouteKind::Http,
+        namespace: "shop".into(),
+        name: "web".into(),
+    }
+}
+
+fn plan(weight: i32) -> impl Fn(&Object) -> Result<Plan, PlanError> {
+    let rollout = serde_json::from_value(json!({"metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"strategy": {"canary": {"stableService": "stable", "canaryService": "canary"}}}}))
+    .unwrap();
+    let intent = Intent::derive(&rollout, Call::SetWeight(weight, &[]), false).unwrap();
+    let target = RouteTarget {
+        key: key(),
+        header_routes: true,
+    };
+    move |route| plan_route(&target, route, &intent, None)
+}
+
+async fn set(fake: &Arc<Fake>, weight: i32) -> Result<Applied, String> {
+    let applier = fake.applier();
+    let deadline = applier.deadline();
+    applier
+        .update(&key(), deadline, plan(weight))
+        .await
+        .map_err(|error| {
+            let mut text = error.to_string();
+            let mut source = std::error::Error::source(&error);
+            while let Some(cause) = source {
+                text.push_str(": ");
+                text.push_str(&cause.to_string());
+                source = cause.source();
+            }
+            text
+        })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_one_get_and_one_put() {
+    let fake = Fake::new(vec![]);
+    let applied = set(&fake, 20).await.unwrap();
+    assert_eq!(
+        *fake.log.lock().unwrap(),
+        [
+            "GET /apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/web",
+            "PUT /apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/web?fieldManager=serinus.dev/gateway-api"
+        ]
+    );
+    assert_eq!(fake.weights(), "80:20");
+    assert_eq!(applied.object["metadata"]["resourceVersion"], "2");
+    assert_eq!(fake.route.lock().unwrap()["spec"]["later"], true);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_where_nothing_changes() {
+    let fake = Fake::new(vec![]);
+    set(&fake, 0).await.unwrap();
+    assert_eq!(fake.verbs(), "GET");
+}
+
+#[tokio::test(start_paused = true)]
+async fn conflicts_are_planned_anew_and_lose_nobodys_update() {
+    let storm = vec![(Method::PUT, Fault::OtherWriter); 8];
+    let fake = Fake::new(storm);
+    set(&fake, 20).await.unwrap();
+    assert_eq!(fake.weights(), "80:20");
+    assert_eq!(
+        fake.route.lock().unwrap()["metadata"]["annotations"]["other"],
+        "8"
+    );
+    assert_eq!(fake.verbs(), ["GET PUT"; 9].join(" "));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endless_storm_ends_with_an_error() {
+    let fake = Fake::new(vec![(Method::PUT, Fault::OtherWriter); 100]);
+    let error = set(&fake, 20).await.unwrap_err();
+    assert_eq!(
+        error,
+        "HTTPRoute shop/web: update failed after 12 attempts: the API server answered 409 Conflict: modified"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_are_told_at_once() {
+    let cases = [
+        (
+            Method::GET,
+            Fault::Status(403, "Forbidden"),
+            "HTTPRoute shop/web: get failed: the API server answered 403 Forbidden: because of Forbidden",
+            "GET",
+        ),
+        (
+            Method::GET,
+            Fault::Status(404, "NotFound"),
+            "HTTPRoute shop/web: get failed: the API server answered 404 NotFound",
+            "GET",
+        ),
+        (
+            Method::GET,
+            Fault::Status(401, "Unauthorized"),
+            "get failed: the API server answered 401",
+            "GET",
+        ),
+        (
+            Method::PUT,
+            Fault::Status(403, "Forbidden"),
+            "HTTPRoute shop/web: update failed: the API server answered 403",
+            "GET PUT",
+        ),
+        (
+            Method::PUT,
+            Fault::Status(422, "Invalid"),
+            "update failed: the API server answered 422 Invalid",
+            "GET PUT",
+        ),
+    ];
+    for (method, fault, expected, verbs) in cases {
+        let fake = Fake::new(vec![(method, fault)]);
+        let start = Instant::now();
+        let error = set(&fake, 20).await.unwrap_err();
+        assert!(error.starts_with(expected) || error.contains(expected), "{error}");
+        assert_eq!(fake.verbs(), verbs);
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert_eq!(fake.weights(), "100:0");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn passing_faults_pass() {
+    let faults = [
+        (Method::GET, Fault::Status(500, "InternalError"), "GET GET PUT"),
+        (
+            Method::PUT,
+            Fault::Status(503, "ServiceUnavailable"),
+            "GET PUT GET PUT",
+        ),
+        (Method::GET, Fault::Cut, "GET GET PUT"),
+        (Method::GET, Fault::Hang, "GET GET PUT"),
+        (Method::PUT, Fault::Hang, "GET PUT GET PUT"),
+        (Method::GET, Fault::Plain(200, "<html>"), "GET GET PUT"),
+        (Method::PUT, Fault::LostAnswer, "GET PUT GET"),
+    ];
+    for (method, fault, verbs) in faults {
+        let fake = Fake::new(vec![(method, fault)]);
+        set(&fake, 20).await.unwrap();
+        assert_eq!(fake.verbs(), verbs);
+        assert_eq!(fake.weights(), "80:20");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_api_server_says_when_to_come_back() {
+    let fake = Fake::new(vec![
+        (Method::GET, Fault::RetryAfter(3)),
+        (Method::PUT, Fault::RetryAfter(2)),
+    ]);
+    let start = Instant::now();
+    set(&fake, 20).await.unwrap();
+    assert_eq!(start.elapsed(), Duration::from_secs(5));
+
+    let fake = Fake::new(vec![(Method::GET, Fault::RetryAfter(3600))]);
+    let start = Instant::now();
+    let error = set(&fake, 20).await.unwrap_err();
+    assert!(error.contains("429 TooManyRequests"), "{error}");
+    assert_eq!(
+        start.elapsed(),
+        Duration::from_secs(10),
+        "the call's own deadline holds"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_hangs_costs_a_bounded_time() {
+    let fake = Fake::new(vec![(Method::GET, Fault::Hang); 100]);
+    let start = Instant::now();
+    let error = set(&fake, 20).await.unwrap_err();
+    assert_eq!(start.elapsed(), Duration::from_secs(10));
+    assert_eq!(
+        error,
+        "HTTPRoute shop/web: get failed after 3 attempts: the API server did not answer within 4 s"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_served_version_is_found_and_remembered() {
+    let fake = Fake::serving("v1beta1", vec![]);
+    let applier = fake.applier();
+    for weight in [20, 40] {
+        applier
+            .update(&key(), applier.deadline(), plan(weight))
+            .await
+            .unwrap();
+    }
+    let log = fake.log.lock().unwrap();
+    let versions = log
+        .iter()
+        .map(|line| line.split('/').nth(3).unwrap())
+        .collect::<Vec<_>>();
+    assert_eq!(versions, ["v1", "v1beta1", "v1beta1", "v1beta1", "v1beta1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_without_the_crds_is_told_apart_from_a_missing_route() {
+    let fake = Fake::serving("v2", vec![]);
+    let error = set(&fake, 20).await.unwrap_err();
+    assert!(
+        error.contains("serves no httproutes (v1, v1beta1 were tried), are the Gateway API CRDs"),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_writers_of_this_process_do_not_conflict() {
+    let fake = Fake::new(vec![]);
+    let applier = fake.applier();
+    let key = key();
+    let deadline = applier.deadline();
+    let (one, two) = tokio::join!(
+        applier.update(&key, deadline, plan(20)),
+        applier.update(&key, deadline, plan(40))
+    );
+    assert!(one.is_ok() && two.is_ok());
+    assert_eq!(fake.verbs(), "GET PUT GET PUT");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_impossible_plan_writes_nothing() {
+    let fake = Fake::new(vec![]);
+    fake.route.lock().unwrap()["spec"]["rules"] = json!([]);
+    let error = set(&fake, 20).await.unwrap_err();
+    assert!(
+        error.starts_with("HTTPRoute shop/web: no rule of spec.rules has backendRefs"),
+        "{error}"
+    );
+    assert_eq!(fake.verbs(), "GET");
+}

@@ -1,0 +1,369 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, ExitStatus};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::plan::{CONTROLLERS, Form, Plan, Report};
+use crate::tools::Toolbox;
+use crate::world::World;
+use crate::{console, plan, plugin, private, scenarios, tools};
+
+/// The real world of this project's end-to-end tests: unmodified programs, real requests.
+#[derive(Debug, Parser)]
+#[command(name = "realworld", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Every scene with every controller
+    E2e(Settings),
+    /// Some scenes, or all
+    Run {
+        /// Names of scenes (see `list`); all if none is given
+        scenes: Vec<String>,
+        /// Version of the Argo Rollouts controller; may be given several times [default: the newest]
+        #[arg(long)]
+        controller: Vec<String>,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// What the scenes are and what they prove
+    List,
+    /// Build the programs that are missing in the cache (SERINUS_CACHE, by default .cache/bin), and say where they are
+    Tools,
+    /// Start a world and a shell in it, with KUBECONFIG set; the world ends with the shell
+    Shell {
+        /// Version of the Argo Rollouts controller [default: the newest]
+        #[arg(long)]
+        controller: Option<String>,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Play a plan inside of the namespaces; for the harness itself
+    #[command(hide = true)]
+    Inside { plan: PathBuf },
+    /// A shell inside of the namespaces; for the harness itself
+    #[command(hide = true)]
+    ShellInside { plan: PathBuf },
+}
+
+#[derive(Debug, Clone, Args)]
+struct Settings {
+    /// The traffic router's static binary; without it, it is built from this workspace
+    #[arg(long, env = "SERINUS_ROUTER")]
+    plugin: Option<PathBuf>,
+    /// Run the long forms of scenes, as `make soak` does
+    #[arg(long)]
+    long: bool,
+    /// Keep logs and data when all went well, too
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Parses the command line and does what it says. The exit code is 0 when every scene passed, 1 otherwise.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow!(error)),
+    };
+    let code = runtime
+        .block_on(run(cli.command))
+        .unwrap_or_else(|error| fail(&error));
+    // A thread that waits for stdin would keep the process alive for ever.
+    runtime.shutdown_background();
+    code
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    console::line(&format!("error: {error:#}"));
+    ExitCode::FAILURE
+}
+
+async fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::List => list(),
+        Command::Tools => {
+            for (name, binary) in build_tools().await?.programs {
+                console::line(&format!("{name} {}", binary.display()));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::E2e(settings) => {
+            let versions: Vec<&str> = CONTROLLERS.iter().map(|controller| controller.version).collect();
+            worlds(&versions, scenarios::all_names(), &settings).await
+        }
+        Command::Run {
+            scenes,
+            controller,
+            settings,
+        } => {
+            let scenes = if scenes.is_empty() {
+                scenarios::all_names()
+            } else {
+                scenes
+            };
+            let versions = controller
+                .iter()
+                .map(|version| known(version))
+                .collect::<Result<Vec<_>>>()?;
+            let versions = if versions.is_empty() {
+                vec![CONTROLLERS[0].version]
+            } else {
+                versions
+            };
+            worlds(&versions, scenes, &settings).await
+        }
+        Command::Shell { controller, settings } => shell(controller.as_deref(), &settings).await,
+        Command::Inside { plan } => Box::pin(inside(&plan)).await,
+        Command::ShellInside { plan } => Box::pin(shell_inside(&plan)).await,
+    }
+}
+
+fn list() -> Result<ExitCode> {
+    for scene in scenarios::SCENES {
+        console::line(&format!("{:<18} {}", scene.name, scene.proves));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn known(version: &str) -> Result<&'static str> {
+    let known = CONTROLLERS
+        .iter()
+        .find(|controller| controller.version == version);
+    let versions: Vec<&str> = CONTROLLERS.iter().map(|controller| controller.version).collect();
+    Ok(known
+        .with_context(|| format!("--controller {version}: known are {}", versions.join(", ")))?
+        .version)
+}
+
+async fn build_tools() -> Result<Toolbox> {
+    tokio::task::spawn_blocking(|| tools::build(&tools::cache_folder())).await?
+}
+
+/// Plays the scenes in one world for each controller, all worlds at once, and prints the summary.
+async fn worlds(versions: &[&str], scenes: Vec<String>, settings: &Settings) -> Result<ExitCode> {
+    for name in &scenes {
+        ensure!(
+            scenarios::find(name).is_some(),
+            "no scene is called `{name}`; `realworld list` names them"
+        );
+    }
+    let needs_router = scenes
+        .iter()
+        .filter_map(|name| scenarios::find(name))
+        .any(scenarios::Scene::needs_router);
+    let prepared = prepare(settings, needs_router).await?;
+    let stop = interrupted()?;
+    let mut running = JoinSet::new();
+    for version in versions {
+        let plan = prepared.plan(version, scenes.clone())?;
+        running.spawn(world(plan, prepared.clone(), stop.clone()));
+    }
+    let mut all = Report::default();
+    while let Some(joined) = running.join_next().await {
+        let (version, report) = joined?;
+        all.add(&version, report);
+    }
+    console::line(&all.summary());
+    Ok(if all.failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Plays a plan in namespaces of its own, and removes its folder when all went well.
+async fn world(plan: Plan, prepared: Prepared, mut stop: watch::Receiver<bool>) -> (String, Report) {
+    let file = plan.file();
+    let stopped = async move {
+        // The sender lives as long as the process.
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    let outcome = private::run_inside(&["inside", &file.display().to_string()], stopped).await;
+    let report = read_report(&plan, outcome);
+    if report.failed.is_empty() && !plan.keep {
+        // What cannot be removed now lies below .cache, which is ignored.
+        let _ = std::fs::remove_dir_all(&plan.folder);
+    }
+    drop(prepared);
+    (plan.controller, report)
+}
+
+fn read_report(plan: &Plan, outcome: Result<ExitStatus>) -> Report {
+    let whole = |why: String| Report {
+        passed: vec![],
+        failed: vec![("world".to_owned(), why)],
+    };
+    match outcome.map(|status| (status, std::fs::read(Report::file(&plan.folder)).ok())) {
+        Ok((_, Some(report))) => {
+            serde_json::from_slice(&report).unwrap_or_else(|error| whole(error.to_string()))
+        }
+        Ok((status, None)) => whole(format!(
+            "ended without a report: {status}; see {}",
+            plan.folder.display()
+        )),
+        Err(error) => whole(format!("{error:#}")),
+    }
+}
+
+/// What all worlds of a run share.
+#[derive(Debug, Clone)]
+struct Prepared {
+    toolbox: Toolbox,
+    router: Option<PathBuf>,
+    form: Form,
+    keep: bool,
+    /// Removed when the last world has ended.
+    sockets: std::sync::Arc<tempfile::TempDir>,
+}
+
+async fn prepare(settings: &Settings, needs_router: bool) -> Result<Prepared> {
+    let toolbox = build_tools().await?;
+    let router = match &settings.plugin {
+        _ if !needs_router => None,
+        Some(binary) => Some(std::path::absolute(binary)?),
+        None => Some(tokio::task::spawn_blocking(plugin::build_router).await??),
+    };
+    if let Some(router) = &router {
+        plugin::check_static(router)?;
+    }
+    Ok(Prepared {
+        toolbox,
+        router,
+        form: if settings.long { Form::Long } else { Form::Short },
+        keep: settings.keep,
+        sockets: std::sync::Arc::new(tempfile::Builder::new().prefix("rw").tempdir()?),
+    })
+}
+
+impl Prepared {
+    /// A plan in folders of its own, written down.
+    fn plan(&self, version: &str, scenes: Vec<String>) -> Result<Plan> {
+        let run = format!("{version}-{}", std::process::id());
+        let folder = std::path::absolute(plan::repository().join(".cache/runs").join(run))?;
+        let sockets = self.sockets.path().join(version);
+        for folder in [&folder, &sockets] {
+            std::fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+        }
+        let plan = Plan {
+            controller: version.to_owned(),
+            scenes,
+            form: self.form,
+            toolbox: self.toolbox.clone(),
+            router: self.router.clone(),
+            folder,
+            sockets,
+            begin: console::begin(),
+            keep: self.keep,
+        };
+        plan.write()?;
+        Ok(plan)
+    }
+}
+
+/// Becomes true when someone wants this process to end.
+fn interrupted() -> Result<watch::Receiver<bool>> {
+    let (sender, receiver) = watch::channel(false);
+    let kinds = [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ];
+    for kind in kinds {
+        let (mut stream, sender) = (signal(kind)?, sender.clone());
+        tokio::spawn(async move {
+            while stream.recv().await.is_some() {
+                console::line("stopping the worlds …");
+                let _ = sender.send(true);
+            }
+        });
+    }
+    Ok(receiver)
+}
+
+/// The process inside of the namespaces.
+async fn inside(file: &Path) -> Result<ExitCode> {
+    let plan = Plan::read(file)?;
+    console::continue_from(plan.begin);
+    let folder = plan.folder.clone();
+    private::set_up_network().await?;
+    let report = tokio::select! {
+        report = scenarios::play(plan) => report,
+        // Process 1 ends, and the kernel ends all the others.
+        () = private::outside_is_gone() => bail!("stopped from outside"),
+    };
+    std::fs::write(Report::file(&folder), serde_json::to_vec_pretty(&report)?)?;
+    Ok(if report.failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn shell(controller: Option<&str>, settings: &Settings) -> Result<ExitCode> {
+    let version = controller.map_or(Ok(CONTROLLERS[0].version), known)?;
+    let prepared = prepare(settings, true).await?;
+    let plan = prepared.plan(version, vec![])?;
+    // Ctrl-C is for what runs in the shell.
+    let _ignored = interrupted()?;
+    private::run_inside_on_terminal(&["shell-inside", &plan.file().display().to_string()]).await?;
+    if !plan.keep {
+        std::fs::remove_dir_all(&plan.folder)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn shell_inside(file: &Path) -> Result<ExitCode> {
+    let plan = Plan::read(file)?;
+    console::continue_from(plan.begin);
+    private::set_up_network().await?;
+    let world = World::start(plan.clone(), &[scenarios::router(&plan, crate::example::ROUTER)?]).await?;
+    let kubeconfig = world.credentials.kubeconfig(&crate::world::credentials::ADMIN);
+    console::line(&format!(
+        "KUBECONFIG={} GATEWAY={}",
+        kubeconfig.display(),
+        world.traefik.address()
+    ));
+    let shell = std::env::var_os("SHELL").unwrap_or_else(|| OsString::from("/bin/sh"));
+    tokio::process::Command::new(shell)
+        .env("KUBECONFIG", kubeconfig)
+        .env("GATEWAY", world.traefik.address())
+        .current_dir(&plan.folder)
+        .status()
+        .await?;
+    world.stop().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_unknown_controller_is_answered_with_the_known_ones() {
+        assert_eq!(
+            known("1.9.0").unwrap_err().to_string(),
+            "--controller 1.9.0: known are 1.10.1, 1.7.2"
+        );
+        assert_eq!(known("1.7.2").unwrap(), "1.7.2");
+    }
+}

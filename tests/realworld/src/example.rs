@@ -1,0 +1,107 @@
+//! The example of `manifests/gateway-api/example`, as users get it, adapted to a scene.
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::cluster::read;
+use crate::plan;
+
+/// The name under which `manifests/` registers the traffic router.
+pub const ROUTER: &str = "argoproj-labs/gatewayAPI";
+
+/// The versions that scenes release: tags of the example's image.
+pub const OLD: &str = "v1";
+/// The newer one.
+pub const NEW: &str = "v2";
+
+/// The objects of the example. The fields are the objects themselves: a scene changes what it wants to.
+#[derive(Debug, Clone)]
+pub struct Example {
+    /// The Rollout `shop`: two pods; 20 %, 60 %, 100 %, with a pause after each.
+    pub rollout: Value,
+    /// The HTTPRoute `shop`.
+    pub route: Value,
+    /// The services `shop-stable` and `shop-canary`.
+    pub services: Vec<Value>,
+}
+
+impl Example {
+    /// Reads the example; its image has the tag [`OLD`].
+    ///
+    /// # Errors
+    /// When the manifests are not what this module expects.
+    pub fn read() -> Result<Self> {
+        let folder = plan::repository().join("manifests/gateway-api/example");
+        let mut rollout = read(&folder.join("rollout.yaml"), "", "")?
+            .pop()
+            .context("no Rollout")?;
+        let route = read(&folder.join("httproute.yaml"), "", "")?
+            .pop()
+            .context("no HTTPRoute")?;
+        let services = read(&folder.join("services.yaml"), "", "")?;
+        rollout["spec"]["template"]["spec"]["containers"][0]["image"] = json!(format!("shop:{OLD}"));
+        Ok(Self {
+            rollout,
+            route,
+            services,
+        })
+    }
+
+    /// Moves the router's configuration under another registered name.
+    #[must_use]
+    pub fn router(mut self, name: &str) -> Self {
+        let plugins = &mut self.rollout["spec"]["strategy"]["canary"]["trafficRouting"]["plugins"];
+        *plugins = json!({name: plugins[ROUTER]});
+        self
+    }
+
+    /// Gives the Rollout other steps.
+    #[must_use]
+    pub fn steps(mut self, steps: Value) -> Self {
+        self.rollout["spec"]["strategy"]["canary"]["steps"] = steps;
+        self
+    }
+
+    /// All objects.
+    #[must_use]
+    pub fn objects(&self) -> Vec<Value> {
+        let mut objects = self.services.clone();
+        objects.extend([self.route.clone(), self.rollout.clone()]);
+        objects
+    }
+}
+
+/// The weights of a route's backends by service, summed over its rules. A backend without a weight has 1, as in the
+/// Gateway API (`HTTPBackendRef.weight`).
+#[must_use]
+pub fn weights(route: &Value) -> std::collections::BTreeMap<String, u64> {
+    let mut weights = std::collections::BTreeMap::new();
+    for rule in route["spec"]["rules"].as_array().into_iter().flatten() {
+        for backend in rule["backendRefs"].as_array().into_iter().flatten() {
+            let name = backend["name"].as_str().unwrap_or_default().to_owned();
+            *weights.entry(name).or_default() += backend["weight"].as_u64().unwrap_or(1);
+        }
+    }
+    weights
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_is_what_scenes_expect() {
+        let example = Example::read().unwrap().router("serinus/other");
+        let plugins = &example.rollout["spec"]["strategy"]["canary"]["trafficRouting"]["plugins"];
+        assert_eq!(*plugins, json!({"serinus/other": {"httpRoute": "shop"}}));
+        assert_eq!(
+            example.rollout["spec"]["template"]["spec"]["containers"][0]["image"],
+            "shop:v1"
+        );
+        assert_eq!(example.objects().len(), 4);
+        assert_eq!(
+            weights(&example.route),
+            [("shop-stable".to_owned(), 1), ("shop-canary".to_owned(), 0)].into()
+        );
+    }
+}

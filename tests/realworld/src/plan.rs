@@ -1,0 +1,159 @@
+//! What the process outside of the namespace tells the one inside, and what that one tells back.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::tools::Toolbox;
+
+/// A release of the Argo Rollouts controller that worlds can be started with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Controller {
+    /// As in its tag, without the `v`.
+    pub version: &'static str,
+}
+
+/// The newest and the oldest controller that the plugins support.
+pub const CONTROLLERS: &[Controller] = &[Controller { version: "1.10.1" }, Controller { version: "1.7.2" }];
+
+/// Whether scenes run long enough for a pull request or long enough for a night.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Form {
+    /// As in `make e2e`.
+    Short,
+    /// As in `make soak`.
+    Long,
+}
+
+/// One world and what happens in it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Plan {
+    /// Version of the Argo Rollouts controller.
+    pub controller: String,
+    /// Names of scenes of [`crate::scenarios::SCENES`], in the order to start them.
+    pub scenes: Vec<String>,
+    /// Short or long.
+    pub form: Form,
+    /// The built programs.
+    pub toolbox: Toolbox,
+    /// The traffic router's binary; absent when no scene needs it.
+    pub router: Option<PathBuf>,
+    /// Folder of logs, data and diagnostics.
+    pub folder: PathBuf,
+    /// `TMPDIR` of the controller and its plugins: a short path, because the paths of unix sockets are limited to 107
+    /// bytes.
+    pub sockets: PathBuf,
+    /// When the run began, since the Unix epoch.
+    pub begin: Duration,
+    /// Leave the folder there when all went well.
+    pub keep: bool,
+}
+
+impl Plan {
+    /// The file inside of [`Plan::folder`] that the namespace reads.
+    #[must_use]
+    pub fn file(&self) -> PathBuf {
+        self.folder.join("plan.json")
+    }
+
+    /// Writes [`Plan::file`].
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn write(&self) -> anyhow::Result<()> {
+        std::fs::write(self.file(), serde_json::to_vec_pretty(self)?)?;
+        Ok(())
+    }
+
+    /// Reads a file that [`Plan::write`] wrote.
+    ///
+    /// # Errors
+    /// When there is no such file, or it is no plan.
+    pub fn read(file: &Path) -> anyhow::Result<Self> {
+        Ok(serde_json::from_slice(&std::fs::read(file)?)?)
+    }
+}
+
+/// How the scenes of one world ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Names of those that proved what they set out to.
+    pub passed: Vec<String>,
+    /// Names of the others, with the reason.
+    pub failed: Vec<(String, String)>,
+}
+
+impl Report {
+    /// The file inside of [`Plan::folder`] that the namespace writes.
+    #[must_use]
+    pub fn file(folder: &Path) -> PathBuf {
+        folder.join("report.json")
+    }
+
+    /// Adds the scenes of another world, under that world's name.
+    pub fn add(&mut self, world: &str, other: Self) {
+        self.passed
+            .extend(other.passed.into_iter().map(|name| format!("{world} {name}")));
+        self.failed.extend(
+            other
+                .failed
+                .into_iter()
+                .map(|(name, why)| (format!("{world} {name}"), why)),
+        );
+    }
+
+    /// The failures one a line, and then `N passed, N failed` alone on the last line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut out = String::new();
+        for (name, why) in &self.failed {
+            let line = why.lines().next().unwrap_or_default();
+            out.push_str(&format!("FAILED {name}: {line}\n"));
+        }
+        out.push_str(&format!(
+            "{} passed, {} failed",
+            self.passed.len(),
+            self.failed.len()
+        ));
+        out
+    }
+}
+
+/// The root of this repository, where the workspace's `Cargo.toml` is.
+#[must_use]
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("this crate is in tests/realworld")
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_ends_with_the_counts_alone_on_a_line() {
+        let mut all = Report::default();
+        all.add(
+            "1.10.1",
+            Report {
+                passed: vec!["release".into(), "abort".into()],
+                failed: vec![],
+            },
+        );
+        all.add(
+            "1.7.2",
+            Report {
+                passed: vec![],
+                failed: vec![("release".into(), "no v2 at all".into())],
+            },
+        );
+        assert_eq!(
+            all.summary(),
+            "FAILED 1.7.2 release: no v2 at all\n2 passed, 1 failed"
+        );
+    }
+}

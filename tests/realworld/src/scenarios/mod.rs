@@ -1,0 +1,141 @@
+//! The scenes, and how they are played in a world.
+//!
+//! A scene is a file here with a `SCENE`, and a line in [`SCENES`].
+
+mod abort;
+mod play;
+mod release;
+mod replica_canary;
+mod route_weights;
+
+use anyhow::Result;
+use futures::future::LocalBoxFuture;
+
+use crate::example::ROUTER;
+use crate::plan::Plan;
+use crate::stage::Stage;
+use crate::world::{PluginKind, Registration};
+
+pub use play::{all_names, play};
+
+/// Something that happens in a world and proves something.
+#[derive(Clone, Copy)]
+pub struct Scene {
+    /// On the command line; also its namespace, so lower case with dashes.
+    pub name: &'static str,
+    /// What it proves, in a line.
+    pub proves: &'static str,
+    /// What it registers with the controller.
+    pub plugins: Plugins,
+    /// Beside which others it can be played.
+    pub turn: Turn,
+    /// The scene.
+    pub run: fn(Stage) -> LocalBoxFuture<'static, Result<()>>,
+}
+
+/// What a scene registers with the controller.
+#[derive(Clone, Copy)]
+pub enum Plugins {
+    /// Nothing.
+    None,
+    /// The traffic router under the name of `manifests/`, shared with other scenes.
+    Router,
+    /// The traffic router under a name of its own: its process is not shared.
+    OwnRouter(&'static str),
+    /// Whatever the function says.
+    Registered(fn(&Plan) -> Result<Vec<Registration>>),
+}
+
+/// Beside which others a scene can be played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It touches nothing but its own namespace.
+    Together,
+    /// It breaks what others stand on; it is played after them.
+    Alone,
+}
+
+/// Every scene.
+pub const SCENES: &[Scene] = &[
+    replica_canary::SCENE,
+    route_weights::SCENE,
+    release::SCENE,
+    abort::SCENE,
+];
+
+/// The scene of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Scene> {
+    SCENES.iter().find(|scene| scene.name == name)
+}
+
+impl Scene {
+    /// Whether it needs the traffic router's binary.
+    #[must_use]
+    pub fn needs_router(&self) -> bool {
+        !matches!(self.plugins, Plugins::None)
+    }
+
+    /// What the controller of its world must have registered.
+    ///
+    /// # Errors
+    /// When the plan has no binary for it.
+    pub fn registrations(&self, plan: &Plan) -> Result<Vec<Registration>> {
+        match self.plugins {
+            Plugins::None => Ok(vec![]),
+            Plugins::Router => Ok(vec![router(plan, ROUTER)?]),
+            Plugins::OwnRouter(name) => Ok(vec![router(plan, name)?]),
+            Plugins::Registered(registrations) => registrations(plan),
+        }
+    }
+}
+
+/// The traffic router, registered under a name.
+pub(crate) fn router(plan: &Plan, name: &str) -> Result<Registration> {
+    let program = plan
+        .router
+        .clone()
+        .ok_or_else(|| anyhow::anyhow!("no traffic router in the plan"))?;
+    Ok(Registration {
+        kind: PluginKind::TrafficRouter,
+        name: name.to_owned(),
+        program,
+        args: vec![],
+        env: vec![],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_can_be_namespaces() {
+        let names: BTreeSet<_> = SCENES.iter().map(|scene| scene.name).collect();
+        assert_eq!(names.len(), SCENES.len());
+        for name in names {
+            assert!(
+                name.len() <= 63
+                    && name
+                        .chars()
+                        .all(|c| c == '-' || c.is_ascii_lowercase() || c.is_ascii_digit()),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn own_names_of_the_router_are_not_shared() {
+        let own: Vec<_> = SCENES
+            .iter()
+            .filter_map(|scene| match scene.plugins {
+                Plugins::OwnRouter(name) => Some(name),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(own.iter().collect::<BTreeSet<_>>().len(), own.len());
+        assert!(!own.contains(&ROUTER));
+    }
+}

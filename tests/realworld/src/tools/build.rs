@@ -1,0 +1,144 @@
+//! Builds what is missing in the cache and leaves alone what is there.
+
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use super::{PROGRAMS, Program, SOURCES, Source, Toolbox};
+use crate::{console, plan};
+
+/// The folder of built programs: `SERINUS_CACHE`, by default `.cache/bin` of the repository.
+#[must_use]
+pub fn cache_folder() -> PathBuf {
+    std::env::var_os("SERINUS_CACHE").map_or_else(|| plan::repository().join(".cache/bin"), PathBuf::from)
+}
+
+/// Builds every program of [`PROGRAMS`] that `cache` does not hold yet, one after the other on at most two cores, and
+/// finds every source of [`SOURCES`]. Two runs at once build nothing twice: the second waits for the first.
+///
+/// # Errors
+/// When Go is not on the path, or a build fails.
+pub fn build(cache: &Path) -> Result<Toolbox> {
+    fs::create_dir_all(cache).with_context(|| format!("make {}", cache.display()))?;
+    let lock = File::create(cache.join(".lock"))?;
+    lock.lock().with_context(|| format!("lock {}", cache.display()))?;
+    let started = Instant::now();
+    let mut toolbox = Toolbox::default();
+    let mut built = 0;
+    for (number, program) in PROGRAMS.iter().enumerate() {
+        let binary = cache.join(format!("{}-{:016x}", program.name, key(program)?));
+        if !binary.exists() {
+            let position = format!("{} of {}", number + 1, PROGRAMS.len());
+            console::say("tools", &format!("building {} ({position})", program.name));
+            let seconds = compile(program, &binary)?;
+            console::say("tools", &format!("built {} in {seconds:.0} s", program.name));
+            built += 1;
+        }
+        toolbox.programs.insert(program.name.to_owned(), binary);
+    }
+    for source in SOURCES {
+        toolbox
+            .sources
+            .insert(source.name.to_owned(), module_sources(source)?);
+    }
+    let cached = PROGRAMS.len() - built;
+    let seconds = started.elapsed().as_secs_f64();
+    console::say(
+        "tools",
+        &format!("{built} programs built, {cached} found in the cache, {seconds:.1} s"),
+    );
+    Ok(toolbox)
+}
+
+/// The folder with the files of `source`, in Go's module cache; downloads the module if it is not there.
+///
+/// # Errors
+/// When Go is not on the path or cannot get the module.
+pub fn module_sources(source: &Source) -> Result<PathBuf> {
+    run(go(source.folder).args(["mod", "download", source.module]))?;
+    let folder = run(go(source.folder).args(["list", "-m", "-f", "{{.Dir}}", source.module]))?;
+    let folder = Path::new(folder.trim()).join(source.inside);
+    if !folder.is_dir() {
+        bail!("{} has no folder {}", source.module, source.inside);
+    }
+    Ok(folder)
+}
+
+/// What the binary depends on: the module's files, the compiler, the flags. A change of this hash in a later Rust
+/// costs a rebuild and nothing else, so the standard library's hasher will do.
+fn key(program: &Program) -> Result<u64> {
+    let mut hasher = DefaultHasher::new();
+    for file in ["go.mod", "go.sum"] {
+        let path = folder(program.folder).join(file);
+        fs::read(&path)
+            .with_context(|| format!("read {}", path.display()))?
+            .hash(&mut hasher);
+    }
+    run(go(program.folder).arg("version"))?.hash(&mut hasher);
+    flags(program).hash(&mut hasher);
+    Ok(hasher.finish())
+}
+
+fn compile(program: &Program, binary: &Path) -> Result<f64> {
+    let started = Instant::now();
+    // Not `with_extension`: the name ends with a version and its dots.
+    let unfinished = PathBuf::from(format!("{}.unfinished", binary.display()));
+    run(go(program.folder)
+        .args(["build", "-o"])
+        .arg(&unfinished)
+        .args(flags(program)))
+    .with_context(|| format!("build {}", program.name))?;
+    fs::rename(&unfinished, binary)?;
+    Ok(started.elapsed().as_secs_f64())
+}
+
+fn flags(program: &Program) -> Vec<String> {
+    let mut link = "-s -w".to_owned();
+    for (variable, value) in program.variables {
+        link.push_str(&format!(" -X {variable}={value}"));
+    }
+    [
+        "-p=2",
+        "-trimpath",
+        "-buildvcs=false",
+        &format!("-ldflags={link}"),
+        program.package,
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+fn go(module: &str) -> Command {
+    let mut command = Command::new("go");
+    command
+        .current_dir(folder(module))
+        .env("CGO_ENABLED", "0")
+        .env("GOMAXPROCS", "2")
+        .env("GOWORK", "off");
+    command
+}
+
+fn folder(module: &str) -> PathBuf {
+    plan::repository().join("tests/realworld/tools").join(module)
+}
+
+fn run(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| {
+        format!(
+            "start `{}`: is it installed and on the PATH?",
+            command.get_program().display()
+        )
+    })?;
+    if !output.status.success() {
+        bail!(
+            "{command:?}: {}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim_end()
+        );
+    }
+    String::from_utf8(output.stdout).context("output is not UTF-8")
+}

@@ -1,0 +1,198 @@
+//! The programs of the real world, built from pinned Go modules.
+//!
+//! Each folder of `tests/realworld/tools` is a Go module that requires one project at one version. A program is one
+//! line of [`PROGRAMS`]; what a world takes out of a module's files (custom resource definitions) is one line of
+//! [`SOURCES`].
+
+mod build;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use build::{build, cache_folder, module_sources};
+
+/// A program built from a Go module of this repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Program {
+    /// What it is called here and in the cache; also the name of its log file.
+    pub name: &'static str,
+    /// The folder under `tests/realworld/tools` with its `go.mod`.
+    pub folder: &'static str,
+    /// The main package.
+    pub package: &'static str,
+    /// Values for the linker's `-X` flag, by package variable.
+    pub variables: &'static [(&'static str, &'static str)],
+}
+
+/// What the API server says of itself to clients that adapt to its version.
+const KUBERNETES_VERSION: &[(&str, &str)] = &[
+    ("k8s.io/component-base/version.gitVersion", "v1.35.4"),
+    ("k8s.io/component-base/version.gitMajor", "1"),
+    ("k8s.io/component-base/version.gitMinor", "35"),
+];
+
+/// Every program that some world starts, in the order in which they are built.
+pub const PROGRAMS: &[Program] = &[
+    program("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
+    Program {
+        variables: KUBERNETES_VERSION,
+        ..program(
+            "kube-apiserver",
+            "kubernetes",
+            "k8s.io/kubernetes/cmd/kube-apiserver",
+        )
+    },
+    Program {
+        variables: KUBERNETES_VERSION,
+        ..program(
+            "kube-controller-manager",
+            "kubernetes",
+            "k8s.io/kubernetes/cmd/kube-controller-manager",
+        )
+    },
+    program(
+        "rollouts-controller-1.10.1",
+        "argo-rollouts-1.10",
+        ROLLOUTS_CONTROLLER,
+    ),
+    program(
+        "rollouts-controller-1.7.2",
+        "argo-rollouts-1.7",
+        ROLLOUTS_CONTROLLER,
+    ),
+    program("traefik", "traefik", "github.com/traefik/traefik/v3/cmd/traefik"),
+];
+
+const ROLLOUTS_CONTROLLER: &str = "github.com/argoproj/argo-rollouts/cmd/rollouts-controller";
+
+const fn program(name: &'static str, folder: &'static str, package: &'static str) -> Program {
+    Program {
+        name,
+        folder,
+        package,
+        variables: &[],
+    }
+}
+
+/// Files of a module which a world applies to its API server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// What it is called in [`Toolbox::sources`].
+    pub name: &'static str,
+    /// The folder under `tests/realworld/tools` whose `go.mod` decides the version.
+    pub folder: &'static str,
+    /// The module.
+    pub module: &'static str,
+    /// The folder inside the module.
+    pub inside: &'static str,
+}
+
+/// Every folder of files that some world applies.
+pub const SOURCES: &[Source] = &[
+    Source {
+        name: "gateway-api",
+        folder: "gateway-api",
+        module: "sigs.k8s.io/gateway-api",
+        inside: "config/crd/standard",
+    },
+    Source {
+        name: "argo-rollouts-1.10.1",
+        folder: "argo-rollouts-1.10",
+        module: "github.com/argoproj/argo-rollouts",
+        inside: "manifests/crds",
+    },
+    Source {
+        name: "argo-rollouts-1.7.2",
+        folder: "argo-rollouts-1.7",
+        module: "github.com/argoproj/argo-rollouts",
+        inside: "manifests/crds",
+    },
+];
+
+/// Where the built programs and the module folders are.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Toolbox {
+    /// Executables, by [`Program::name`].
+    pub programs: BTreeMap<String, PathBuf>,
+    /// Folders, by [`Source::name`].
+    pub sources: BTreeMap<String, PathBuf>,
+}
+
+impl Toolbox {
+    /// The executable of a program of [`PROGRAMS`].
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn program(&self, name: &str) -> anyhow::Result<&PathBuf> {
+        self.programs
+            .get(name)
+            .ok_or_else(|| anyhow::anyhow!("no program `{name}` in the table of tools"))
+    }
+
+    /// The folder of a source of [`SOURCES`].
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn source(&self, name: &str) -> anyhow::Result<&PathBuf> {
+        self.sources
+            .get(name)
+            .ok_or_else(|| anyhow::anyhow!("no source `{name}` in the table of tools"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    fn tools() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tools")
+    }
+
+    #[test]
+    fn every_line_has_a_folder_that_names_its_package_and_pins_its_sums() {
+        for program in PROGRAMS {
+            let folder = tools().join(program.folder);
+            let imports = std::fs::read_to_string(folder.join("tools.go")).unwrap();
+            assert!(
+                imports.contains(&format!("\"{}\"", program.package)),
+                "{}: {imports}",
+                program.name
+            );
+            assert!(folder.join("go.sum").exists(), "{} has no go.sum", program.folder);
+        }
+        for source in SOURCES {
+            let requires = std::fs::read_to_string(tools().join(source.folder).join("go.mod")).unwrap();
+            assert!(
+                requires.contains(&format!("{} v", source.module)),
+                "{}: {requires}",
+                source.name
+            );
+        }
+    }
+
+    #[test]
+    fn every_folder_has_a_line() {
+        let named: BTreeSet<_> = PROGRAMS
+            .iter()
+            .map(|p| p.folder)
+            .chain(SOURCES.iter().map(|s| s.folder))
+            .map(str::to_owned)
+            .collect();
+        let there: BTreeSet<_> = std::fs::read_dir(tools())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        assert_eq!(named, there);
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let names: BTreeSet<_> = PROGRAMS.iter().map(|p| p.name).collect();
+        assert_eq!(names.len(), PROGRAMS.len());
+    }
+}

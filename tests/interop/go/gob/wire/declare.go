@@ -64,7 +64,10 @@ func base(t reflect.Type) reflect.Type {
 func collect(t reflect.Type, named map[string]reflect.Type) bool {
 	t = base(t)
 	if t.PkgPath() != "" {
-		if _, done := named[t.String()]; done {
+		if known, done := named[t.String()]; done {
+			if known != t {
+				panic(fmt.Sprintf("two types print as %s: those of %s and %s", t, t.PkgPath(), known.PkgPath()))
+			}
 			return false
 		}
 		named[t.String()] = t

@@ -32,7 +32,12 @@ pub mod apply;
 pub mod config;
 pub mod intent;
 pub mod plan;
+pub mod verify;
 
 mod kind;
+mod router;
+mod run;
 
 pub use kind::{GROUP, RouteKey, RouteKind};
+pub use router::Router;
+pub use run::run;

@@ -1,3 +1,10 @@
-//! `rollouts-plugin-trafficrouter-gatewayapi`.
+//! `rollouts-plugin-trafficrouter-gatewayapi`: see the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    gateway_api::run()
+}

@@ -22,6 +22,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder, ServiceExt};
 
 use super::{ApiError, FIELD_MANAGER, Status};
+use crate::config::RouteSelector;
 use crate::{GROUP, RouteKey, RouteKind};
 
 /// An object as the API server has it.
@@ -113,6 +114,53 @@ impl Api {
         .await
     }
 
+    /// The routes that a selector finds, by name.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn routes(&self, selector: &RouteSelector) -> Result<Vec<RouteKey>, ApiError> {
+        let RouteSelector {
+            kind,
+            namespace,
+            labels,
+        } = selector;
+        let query = url_encoded(labels);
+        let list = self
+            .in_served_version(*kind, |version| {
+                let resource = kind.resource();
+                self.get(format!(
+                    "/apis/{GROUP}/{version}/namespaces/{namespace}/{resource}?labelSelector={query}"
+                ))
+            })
+            .await?;
+        let names = list["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|item| item["metadata"]["name"].as_str());
+        Ok(names
+            .map(|name| RouteKey {
+                kind: *kind,
+                namespace: namespace.clone(),
+                name: name.to_owned(),
+            })
+            .collect())
+    }
+
+    /// Port numbers of a Service.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn service_ports(&self, namespace: &str, name: &str) -> Result<Vec<u16>, ApiError> {
+        let service = self
+            .get(format!("/api/v1/namespaces/{namespace}/services/{name}"))
+            .await?;
+        let ports = service["spec"]["ports"].as_array().into_iter().flatten();
+        Ok(ports
+            .filter_map(|port| u16::try_from(port["port"].as_u64()?).ok())
+            .collect())
+    }
+
     /// Reads any path.
     ///
     /// # Errors
@@ -163,11 +211,7 @@ impl Api {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let response = http.oneshot(request).await.map_err(ApiError::Unreachable)?;
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, MAX_BODY)
-            .collect()
-            .await
-            .map_err(ApiError::Unreachable)?
-            .to_bytes();
+        let body = body.collect().await.map_err(ApiError::Unreachable)?.to_bytes();
         if !head.status.is_success() {
             let retry_after = head
                 .headers
@@ -217,7 +261,7 @@ impl Api {
             .layer(config.extra_headers_layer().map_err(failed)?)
             .map_err(BoxError::from)
             .map_response(|response: Response<hyper::body::Incoming>| {
-                response.map(|body| body.map_err(BoxError::from).boxed_unsync())
+                response.map(|body| Limited::new(body, MAX_BODY).boxed_unsync())
             })
             .service(client);
         Ok(BoxCloneSyncService::new(service))
@@ -231,4 +275,16 @@ fn path(version: &str, key: &RouteKey) -> String {
         key.kind.resource(),
         key.name
     )
+}
+
+/// Percent-encodes a query value (RFC 3986, section 2.3).
+fn url_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 3);
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }

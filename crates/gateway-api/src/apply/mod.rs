@@ -11,7 +11,7 @@ mod update;
 
 pub use self::api::{Api, Object};
 pub use self::error::{ApiError, Status};
-pub use self::update::{Applied, Applier, ApplyError, Limits};
+pub use self::update::{Applied, Applier, ApplyError, Limits, SelectError};
 
 /// Name under which the API server records our writes (`metadata.managedFields`).
 pub const FIELD_MANAGER: &str = "serinus.dev/gateway-api";

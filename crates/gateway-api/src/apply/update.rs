@@ -8,8 +8,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::locks::Locks;
 use super::{Api, ApiError, Object};
-use crate::RouteKey;
+use crate::config::RouteSelector;
 use crate::plan::{Plan, PlanError};
+use crate::{RouteKey, RouteKind};
 
 /// How long and how often is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,34 @@ pub enum ApplyError {
     },
 }
 
+/// Routes that could not be found by their labels.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SelectError {
+    /// The API server.
+    #[error("{kind}s in namespace {namespace:?} with labels {labels:?}: list failed")]
+    Api {
+        /// Kind of the routes.
+        kind: RouteKind,
+        /// Where they were looked for.
+        namespace: String,
+        /// The selector.
+        labels: String,
+        /// Why.
+        source: ApiError,
+    },
+    /// No route has such labels.
+    #[error("no {kind} in namespace {namespace:?} has the labels {labels:?} of the selector")]
+    Nothing {
+        /// Kind of the routes.
+        kind: RouteKind,
+        /// Where they were looked for.
+        namespace: String,
+        /// The selector.
+        labels: String,
+    },
+}
+
 /// A route after its plan was carried out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Applied {
@@ -90,6 +119,50 @@ impl Applier {
     /// The moment by which a call that begins now must have its answer.
     pub fn deadline(&self) -> Instant {
         Instant::now() + self.limits.call
+    }
+
+    /// The routes that a selector finds.
+    ///
+    /// # Errors
+    /// Where there is none, or the API server does not list them.
+    pub async fn select(
+        &self,
+        selector: &RouteSelector,
+        deadline: Instant,
+    ) -> Result<Vec<RouteKey>, SelectError> {
+        let RouteSelector {
+            kind,
+            namespace,
+            labels,
+        } = selector;
+        let mut attempts = 0;
+        let list = async {
+            loop {
+                attempts += 1;
+                match self.timed(self.api.routes(selector)).await {
+                    Err(error) if error.is_passing() => sleep(pause(&error, attempts)).await,
+                    result => return result,
+                }
+            }
+        };
+        let keys = timeout_at(deadline, list)
+            .await
+            .unwrap_or(Err(ApiError::Timeout(self.limits.call)));
+        let (namespace, labels) = (namespace.clone(), labels.clone());
+        match keys {
+            Ok(keys) if keys.is_empty() => Err(SelectError::Nothing {
+                kind: *kind,
+                namespace,
+                labels,
+            }),
+            Ok(keys) => Ok(keys),
+            Err(source) => Err(SelectError::Api {
+                kind: *kind,
+                namespace,
+                labels,
+                source,
+            }),
+        }
     }
 
     /// Reads a route, plans, and writes it if the plan differs; on a conflict, a fault or a cut connection all over

@@ -257,6 +257,15 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether any named route takes header and mirror routes.
+    pub fn carries_managed_routes(&self) -> bool {
+        self.routes
+            .iter()
+            .any(|target| target.header_routes && target.key.kind.has_headers())
+    }
+}
+
 /// Routes in order, each once.
 #[derive(Default)]
 struct Routes {
@@ -515,6 +524,6 @@ mod tests {
         let error = parse(json!({"httpRoute": vec!["ü".repeat(50); 3]}))
             .unwrap_err()
             .to_string();
-        assert!(error.ends_with('…') && error.len() < 200, "{error}");
+        assert!(error.ends_with('…') && error.chars().count() < 140, "{error}");
     }
 }

@@ -1,0 +1,281 @@
+//! The traffic router itself: the controller's calls, turned into plans and carried out.
+
+mod cycles;
+mod routes;
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use rollouts_plugin::types::{Rollout, SetHeaderRoute, SetMirrorRoute, WeightDestination};
+use rollouts_plugin::{RpcError, RpcResult, TrafficRouter, Verified};
+use tokio::time::{Instant, sleep};
+
+use self::cycles::Cycles;
+use self::routes::{Report, Routes};
+use crate::apply::{Applier, ApplyError};
+use crate::config::{Config, PluginName};
+use crate::intent::{Call, Intent};
+use crate::plan::plan_route;
+use crate::verify::{Settle, Verdict, is_asked, judge};
+
+/// How long `VerifyWeight` looks before it says "not yet": the controller comes back only after 10 s.
+const VERIFY_WAIT: Duration = Duration::from_millis(2500);
+/// Time between two looks.
+const VERIFY_INTERVAL: Duration = Duration::from_millis(250);
+/// How long `SetWeight` protects users from a promotion that no gateway confirmed, where only its failure can.
+const GUARD: Duration = Duration::from_secs(300);
+
+/// The traffic router of one controller.
+pub struct Router {
+    name: PluginName,
+    applier: Applier,
+    settle: Settle,
+    cycles: Cycles,
+}
+
+impl Router {
+    /// A router that finds its configuration under this name and reaches routes through this applier.
+    pub fn new(name: PluginName, applier: Applier, settle: Settle) -> Self {
+        Self {
+            name,
+            applier,
+            settle,
+            cycles: Cycles::default(),
+        }
+    }
+
+    fn config(&self, rollout: &Rollout) -> RpcResult<Config> {
+        let (path, json) = self.name.entry(rollout).map_err(|error| about(rollout, &error))?;
+        Config::parse(&path, json.as_bytes(), &rollout.metadata.namespace)
+            .map_err(|error| about(rollout, &error))
+    }
+
+    fn intent(&self, rollout: &Rollout, call: Call<'_>) -> RpcResult<Intent> {
+        Intent::derive(rollout, call, self.cycles.has_removed(rollout))
+            .map_err(|error| about(rollout, &error))
+    }
+
+    /// Brings all routes of a Rollout to what it wants, each for itself; one that fails does not hold up the others.
+    async fn apply(
+        &self,
+        rollout: &Rollout,
+        config: &Config,
+        intent: Intent,
+        deadline: Instant,
+    ) -> RpcResult<Report> {
+        let routes = Routes::find(&self.applier, config, deadline)
+            .await
+            .map_err(|error| about(rollout, &error))?;
+        Ok(routes.apply(rollout, config, intent, deadline).await)
+    }
+
+    async fn set_managed(
+        &self,
+        rollout: &Rollout,
+        call: Call<'_>,
+        step: &str,
+        name: &str,
+        removes: bool,
+    ) -> RpcResult {
+        let config = self.config(rollout)?;
+        if !removes && !config.carries_managed_routes() {
+            return Err(RpcError::new(format!(
+                "rollout {}: {step} {name:?} needs an HTTPRoute or a GRPCRoute with useHeaderRoutes, and there is none",
+                rollout.key()
+            )));
+        }
+        let intent = self.intent(rollout, call)?;
+        let report = self
+            .apply(rollout, &config, intent, self.applier.deadline())
+            .await?;
+        report.into_result(rollout, Some(name))
+    }
+
+    /// The worst verdict on all routes, after a short wait for a better one.
+    async fn verdict(
+        &self,
+        rollout: &Rollout,
+        weight: i32,
+        additional: &[WeightDestination],
+    ) -> RpcResult<Verdict> {
+        let config = self.config(rollout)?;
+        let intent = self.intent(rollout, Call::SetWeight(weight, additional))?;
+        let end = Instant::now() + VERIFY_WAIT;
+        let deadline = self.applier.deadline();
+        let routes = Routes::find(&self.applier, &config, deadline)
+            .await
+            .map_err(|error| about(rollout, &error))?;
+        let mut open = routes.targets().to_vec();
+        let mut worst = Verdict::Verified;
+        loop {
+            let reads = join_all(open.iter().map(|target| self.applier.api().route(&target.key)));
+            let reads = match tokio::time::timeout_at(deadline, reads).await {
+                Ok(reads) => reads,
+                Err(_) => return Ok(Verdict::Pending("the API server does not answer".to_owned())),
+            };
+            let mut pending = None;
+            let mut still_open = Vec::new();
+            for (target, read) in open.into_iter().zip(reads) {
+                let verdict = match read {
+                    Ok(route) => {
+                        let written = self.cycles.written(rollout, &target.key);
+                        judge(&target, &route, &intent, written, &self.settle, Timestamp::now())
+                    }
+                    Err(error) => Verdict::Pending(format!("{}: {}", target.key, RpcError::chain(&error))),
+                };
+                match verdict {
+                    Verdict::Verified => {}
+                    Verdict::Unconfirmed(_) => worst = verdict,
+                    Verdict::Pending(reason) => {
+                        pending = Some(reason);
+                        still_open.push(target);
+                    }
+                }
+            }
+            let Some(reason) = pending else { return Ok(worst) };
+            if Instant::now() + VERIFY_INTERVAL > end {
+                return Ok(Verdict::Pending(reason));
+            }
+            open = still_open;
+            sleep(VERIFY_INTERVAL).await;
+        }
+    }
+
+    /// Holds up a promotion that the controller would not hold up itself: a Rollout without steps, where "not verified"
+    /// at full weight makes it panic (Go: `rollout/trafficrouting.go` dereferences `status.currentStepIndex`).
+    async fn guard(&self, rollout: &Rollout, weight: i32, additional: &[WeightDestination]) -> RpcResult {
+        if !rollout.steps().is_empty() || !is_asked(rollout, weight) {
+            return Ok(());
+        }
+        match self.verdict(rollout, weight, additional).await? {
+            Verdict::Pending(reason) if self.cycles.guarded_for(rollout) < GUARD => {
+                Err(RpcError::new(format!(
+                    "rollout {}: waiting for the gateway before the stable version is replaced: {reason}",
+                    rollout.key()
+                )))
+            }
+            Verdict::Pending(reason) => {
+                tracing::warn!(
+                    rollout = rollout.key(),
+                    reason,
+                    "promoted although no gateway confirmed the weights"
+                );
+                Ok(())
+            }
+            Verdict::Verified | Verdict::Unconfirmed(_) => {
+                self.cycles.end_guard(rollout);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl TrafficRouter for Router {
+    fn kind(&self) -> String {
+        // What the Go plugin answers (`pkg/plugin/plugin.go` `Type`); it is only logged.
+        "GatewayAPI".to_owned()
+    }
+
+    async fn set_weight(
+        &self,
+        rollout: &Rollout,
+        desired_weight: i32,
+        additional: &[WeightDestination],
+    ) -> RpcResult {
+        let config = self.config(rollout)?;
+        let intent = self.intent(rollout, Call::SetWeight(desired_weight, additional))?;
+        if !(0..=rollout.max_traffic_weight()).contains(&desired_weight) {
+            tracing::warn!(
+                rollout = rollout.key(),
+                desired_weight,
+                "weight outside of 0 to maxTrafficWeight, the nearest bound is taken"
+            );
+        }
+        let result = async {
+            let report = self
+                .apply(rollout, &config, intent, self.applier.deadline())
+                .await?;
+            self.cycles.remember(rollout, &report);
+            report.into_result(rollout, None)?;
+            self.guard(rollout, desired_weight, additional).await
+        }
+        .await;
+        if result.is_err() {
+            // The reconcile ends here, and with it what it removed.
+            self.cycles.end(rollout);
+        }
+        result
+    }
+
+    async fn verify_weight(
+        &self,
+        rollout: &Rollout,
+        desired_weight: i32,
+        additional: &[WeightDestination],
+    ) -> RpcResult<Verified> {
+        let verified = if !is_asked(rollout, desired_weight) || rollout.steps().is_empty() {
+            Verified::Verified
+        } else {
+            // An error would let the promotion pass and the controller would not come back (`trafficrouting.go`).
+            let verdict = self.verdict(rollout, desired_weight, additional).await;
+            match verdict.unwrap_or_else(|error| Verdict::Pending(error.to_string())) {
+                Verdict::Verified => Verified::Verified,
+                Verdict::Unconfirmed(reason) => {
+                    tracing::warn!(rollout = rollout.key(), reason, "weight taken for verified");
+                    Verified::Verified
+                }
+                Verdict::Pending(reason) => {
+                    tracing::info!(
+                        rollout = rollout.key(),
+                        desired_weight,
+                        reason,
+                        "weight not verified yet"
+                    );
+                    Verified::NotVerified
+                }
+            }
+        };
+        self.cycles.end(rollout);
+        Ok(verified)
+    }
+
+    async fn set_header_route(&self, rollout: &Rollout, route: &SetHeaderRoute) -> RpcResult {
+        let call = Call::SetHeaderRoute(route);
+        self.set_managed(
+            rollout,
+            call,
+            "setHeaderRoute",
+            &route.name,
+            route.matches.is_empty(),
+        )
+        .await
+    }
+
+    async fn set_mirror_route(&self, rollout: &Rollout, route: &SetMirrorRoute) -> RpcResult {
+        let call = Call::SetMirrorRoute(route);
+        self.set_managed(
+            rollout,
+            call,
+            "setMirrorRoute",
+            &route.name,
+            route.matches.is_empty(),
+        )
+        .await
+    }
+
+    async fn remove_managed_routes(&self, rollout: &Rollout) -> RpcResult {
+        let config = self.config(rollout)?;
+        self.cycles.begin_removed(rollout);
+        let intent = self.intent(rollout, Call::RemoveManagedRoutes)?;
+        let report = self
+            .apply(rollout, &config, intent, self.applier.deadline())
+            .await?;
+        // Nothing is left to remove from a route that is not there; the Go plugin's error blocked first deployments.
+        report.without_missing().into_result(rollout, None)
+    }
+}
+
+fn about(rollout: &Rollout, error: &(dyn std::error::Error + 'static)) -> RpcError {
+    RpcError::new(format!("rollout {}: {}", rollout.key(), RpcError::chain(error)))
+}

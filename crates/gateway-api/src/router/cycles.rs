@@ -1,0 +1,109 @@
+//! What is remembered from call to call. Losing it costs a little speed or one reconcile, never correctness.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rollouts_plugin::types::Rollout;
+use tokio::time::Instant;
+
+use super::routes::Report;
+use crate::RouteKey;
+
+/// A Rollout that was not heard of for so long is forgotten: longer than the controller's resync of 15 minutes.
+const FORGOTTEN: Duration = Duration::from_secs(3600);
+/// Number of Rollouts from which on forgetting is worth the look.
+const MANY: usize = 1024;
+
+/// What is remembered, by Rollout.
+#[derive(Default)]
+pub(super) struct Cycles {
+    rollouts: Mutex<HashMap<String, Cycle>>,
+}
+
+struct Cycle {
+    seen: Instant,
+    /// `resourceVersion` of the Rollout in the reconcile that removed its managed routes.
+    removed: Option<String>,
+    /// Generations of our last writes.
+    written: HashMap<RouteKey, i64>,
+    /// Since when a promotion is held up.
+    guarded: Option<Instant>,
+}
+
+impl Cycles {
+    /// `RemoveManagedRoutes` was called.
+    pub(super) fn begin_removed(&self, rollout: &Rollout) {
+        self.with(rollout, |cycle| {
+            cycle.removed = Some(rollout.metadata.resource_version.clone());
+        });
+    }
+
+    /// Whether `RemoveManagedRoutes` was called in this reconcile.
+    pub(super) fn has_removed(&self, rollout: &Rollout) -> bool {
+        let cycles = self.lock();
+        let removed = cycles
+            .get(&rollout.key())
+            .and_then(|cycle| cycle.removed.as_deref());
+        removed == Some(rollout.metadata.resource_version.as_str())
+    }
+
+    /// The reconcile is over: its last call came, or one failed.
+    pub(super) fn end(&self, rollout: &Rollout) {
+        if let Some(cycle) = self.lock().get_mut(&rollout.key()) {
+            cycle.removed = None;
+        }
+    }
+
+    /// The generations that carry what was set.
+    pub(super) fn remember(&self, rollout: &Rollout, report: &Report) {
+        if report.written().next().is_some() {
+            self.with(rollout, |cycle| {
+                cycle.written.extend(
+                    report
+                        .written()
+                        .map(|(key, generation)| (key.clone(), generation)),
+                );
+            });
+        }
+    }
+
+    /// The generation of our last write to a route.
+    pub(super) fn written(&self, rollout: &Rollout, route: &RouteKey) -> Option<i64> {
+        self.lock().get(&rollout.key())?.written.get(route).copied()
+    }
+
+    /// How long a promotion has been held up; it begins now if it was not.
+    pub(super) fn guarded_for(&self, rollout: &Rollout) -> Duration {
+        self.with(rollout, |cycle| {
+            cycle.guarded.get_or_insert_with(Instant::now).elapsed()
+        })
+    }
+
+    /// The promotion may go on.
+    pub(super) fn end_guard(&self, rollout: &Rollout) {
+        if let Some(cycle) = self.lock().get_mut(&rollout.key()) {
+            cycle.guarded = None;
+        }
+    }
+
+    fn with<T>(&self, rollout: &Rollout, change: impl FnOnce(&mut Cycle) -> T) -> T {
+        let now = Instant::now();
+        let mut cycles = self.lock();
+        if cycles.len() >= MANY && cycles.len() == cycles.capacity() {
+            cycles.retain(|_, cycle| now - cycle.seen < FORGOTTEN);
+        }
+        let cycle = cycles.entry(rollout.key()).or_insert_with(|| Cycle {
+            seen: now,
+            removed: None,
+            written: HashMap::new(),
+            guarded: None,
+        });
+        cycle.seen = now;
+        change(cycle)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Cycle>> {
+        self.rollouts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

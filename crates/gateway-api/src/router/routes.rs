@@ -1,0 +1,177 @@
+//! The routes of one Rollout and one call.
+
+use futures::future::join_all;
+use rollouts_plugin::types::Rollout;
+use rollouts_plugin::{RpcError, RpcResult};
+use tokio::time::{Instant, timeout_at};
+
+use super::{ApplyError, plan_route};
+use crate::RouteKey;
+use crate::apply::{ApiError, Applied, Applier, SelectError};
+use crate::config::{Config, RouteTarget};
+use crate::intent::Intent;
+use crate::plan::Problem;
+
+/// The routes of a Rollout: those it names and those its selectors find.
+pub(super) struct Routes<'a> {
+    applier: &'a Applier,
+    targets: Vec<RouteTarget>,
+}
+
+impl<'a> Routes<'a> {
+    pub(super) async fn find(
+        applier: &'a Applier,
+        config: &Config,
+        deadline: Instant,
+    ) -> Result<Self, SelectError> {
+        let mut targets = config.routes.clone();
+        for selector in &config.selectors {
+            for key in applier.select(selector, deadline).await? {
+                if targets.iter().all(|target| target.key != key) {
+                    // As in the Go plugin (`pkg/plugin/plugin.go` `discoverRoutesBySelector`).
+                    targets.push(RouteTarget {
+                        key,
+                        header_routes: false,
+                    });
+                }
+            }
+        }
+        Ok(Self { applier, targets })
+    }
+
+    pub(super) fn targets(&self) -> &[RouteTarget] {
+        &self.targets
+    }
+
+    /// Brings each route to what the intent says, all at the same time.
+    pub(super) async fn apply(
+        &self,
+        rollout: &Rollout,
+        config: &Config,
+        mut intent: Intent,
+        deadline: Instant,
+    ) -> Report {
+        loop {
+            let label = config.in_progress_label.as_ref();
+            let updates = self.targets.iter().map(|target| {
+                let intent = &intent;
+                self.applier.update(&target.key, deadline, move |route| {
+                    plan_route(target, route, intent, label)
+                })
+            });
+            let results = join_all(updates).await;
+            let wanted = results.iter().find_map(|result| match result {
+                Err(ApplyError::Plan(error)) => match &*error.problem {
+                    Problem::NeedsPorts { service } => Some(service.clone()),
+                    _ => None,
+                },
+                _ => None,
+            });
+            if let Some(service) = wanted
+                && let Some(split) = &mut intent.split
+                && let Some(experiment) = split.experiments.iter_mut().find(|e| e.service == service)
+            {
+                let ports = self.applier.api().service_ports(&intent.namespace, &service);
+                match timeout_at(deadline, ports)
+                    .await
+                    .unwrap_or(Err(ApiError::Timeout(Default::default())))
+                {
+                    Ok(ports) if !ports.is_empty() => {
+                        experiment.ports = ports;
+                        continue;
+                    }
+                    Ok(_) => return Report::failed(format!("experiment Service {service:?} has no ports")),
+                    Err(error) => {
+                        let error = RpcError::chain(&error);
+                        return Report::failed(format!(
+                            "experiment Service {service:?} cannot be read: {error}"
+                        ));
+                    }
+                }
+            }
+            let report = Report {
+                results: self.targets.iter().map(|t| t.key.clone()).zip(results).collect(),
+                failure: None,
+            };
+            report.log(rollout);
+            return report;
+        }
+    }
+}
+
+/// What became of each route.
+pub(super) struct Report {
+    results: Vec<(RouteKey, Result<Applied, ApplyError>)>,
+    failure: Option<String>,
+}
+
+impl Report {
+    fn failed(failure: String) -> Self {
+        Self {
+            results: Vec::new(),
+            failure: Some(failure),
+        }
+    }
+
+    /// The routes that were written now, and their generations.
+    pub(super) fn written(&self) -> impl Iterator<Item = (&RouteKey, i64)> {
+        self.results.iter().filter_map(|(key, result)| {
+            let applied = result
+                .as_ref()
+                .ok()
+                .filter(|applied| applied.plan.object.is_some())?;
+            Some((key, applied.object.pointer("/metadata/generation")?.as_i64()?))
+        })
+    }
+
+    /// Forgets the routes that do not exist.
+    pub(super) fn without_missing(mut self) -> Self {
+        self.results.retain(
+            |(_, result)| !matches!(result, Err(ApplyError::Api { source, .. }) if source.is_missing()),
+        );
+        self
+    }
+
+    /// An error that names every route that failed, and says which did not. A managed route that a route cannot carry
+    /// is an error where it was asked for by name; otherwise it never blocks the weights.
+    pub(super) fn into_result(self, rollout: &Rollout, managed: Option<&str>) -> RpcResult {
+        let mut failures = self.failure.into_iter().collect::<Vec<_>>();
+        let mut done = Vec::new();
+        for (key, result) in &self.results {
+            match result {
+                Err(error) => failures.push(RpcError::chain(error).as_str().to_owned()),
+                Ok(applied) => match applied
+                    .plan
+                    .refused
+                    .iter()
+                    .find(|refusal| Some(refusal.name.as_str()) == managed)
+                {
+                    Some(refusal) => failures.push(refusal.to_string()),
+                    None => done.push(key.to_string()),
+                },
+            }
+        }
+        if failures.is_empty() {
+            return Ok(());
+        }
+        let mut sentence = format!("rollout {}: {}", rollout.key(), failures.join("; "));
+        if !done.is_empty() {
+            sentence.push_str(&format!("; done: {}", done.join(", ")));
+        }
+        Err(RpcError::new(sentence))
+    }
+
+    fn log(&self, rollout: &Rollout) {
+        let rollout = rollout.key();
+        for (key, result) in &self.results {
+            let Ok(applied) = result else { continue };
+            let route = key.to_string();
+            for change in &applied.plan.changes {
+                tracing::info!(rollout, route, "{change}");
+            }
+            for refusal in &applied.plan.refused {
+                tracing::warn!(rollout, route, "{refusal}");
+            }
+        }
+    }
+}

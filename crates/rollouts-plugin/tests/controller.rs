@@ -1,7 +1,7 @@
 //! The three examples, driven by the controller's own rpc packages in Go: every method of every kind, answers compared
 //! value by value.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -26,14 +26,33 @@ fn drive(kind: &str, example: &str) -> Option<Vec<Value>> {
     )
 }
 
-/// `cargo test` builds the examples of the package beside its tests.
+/// Builds an example beside the tests, as `cargo test` does, and as `cargo test --test controller` does not.
 fn example_path(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running program has a path");
-    let deps = test.parent().expect("a test lies in a folder");
-    deps.parent()
-        .expect("deps lies in a folder")
-        .join("examples")
-        .join(name)
+    let profile = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("a test lies in <target>/<profile>/deps");
+    let build = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--quiet",
+            "--all-features",
+            "--package",
+            env!("CARGO_PKG_NAME"),
+            "--example",
+            name,
+        ])
+        .args([
+            "--profile",
+            if cfg!(debug_assertions) { "dev" } else { "release" },
+        ])
+        .arg("--target-dir")
+        .arg(profile.parent().expect("a profile lies in the target folder"))
+        .status()
+        .expect("cargo runs");
+    assert!(build.success(), "example {name} does not build");
+    profile.join("examples").join(name)
 }
 
 fn compare(actual: &[Value], expected: &[(&str, Value)]) {

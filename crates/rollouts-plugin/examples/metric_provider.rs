@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use rollouts_plugin::types::{AnalysisPhase, AnalysisRun, Measurement, Metric, Time};
+use rollouts_plugin::types::{AnalysisPhase, AnalysisRun, Measurement, Metric, RawJson, Time};
 use rollouts_plugin::{MetricProvider, Plugin};
 
 #[derive(serde::Deserialize)]
@@ -26,7 +26,7 @@ impl MetricProvider for Constant {
             .plugin
             .values()
             .next()
-            .map(|config| config.parse::<Config>());
+            .map(RawJson::parse::<Config>);
         let (phase, value, message) = match config {
             Some(Ok(Config { value })) if value < 5 => {
                 (AnalysisPhase::Successful, value.to_string(), String::new())

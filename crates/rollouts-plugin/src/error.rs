@@ -106,9 +106,22 @@ mod tests {
 
     #[test]
     fn a_chain_names_every_cause() {
-        let cause = std::io::Error::other("connection refused");
-        let error = std::io::Error::new(std::io::ErrorKind::Other, RpcError::new("no API server"));
-        assert_eq!(RpcError::chain(&cause).as_str(), "connection refused");
-        assert_eq!(RpcError::chain(&error).as_str(), "no API server");
+        #[derive(Debug)]
+        struct Outer(RpcError);
+        impl fmt::Display for Outer {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("route shop/web: cannot be read")
+            }
+        }
+        impl Error for Outer {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                Some(&self.0)
+            }
+        }
+        let error = Outer(RpcError::new("connection refused"));
+        assert_eq!(
+            RpcError::chain(&error).as_str(),
+            "route shop/web: cannot be read: connection refused"
+        );
     }
 }

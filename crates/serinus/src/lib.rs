@@ -1,6 +1,9 @@
 //! Companion of the Serinus plugins: rehearse a release, measure a split.
 
+pub mod cli;
 pub mod measure;
+pub mod plugin;
 pub mod rehearsal;
 pub mod report;
 pub mod stage;
+pub mod view;

@@ -1,2 +1,8 @@
-//! The binary.
-fn main() {}
+//! `serinus`
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    serinus::cli::run()
+}

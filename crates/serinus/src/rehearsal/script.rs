@@ -17,6 +17,29 @@ pub struct Script {
     pub acts: Vec<Act>,
 }
 
+impl Script {
+    /// Namespace of the Rollout.
+    pub fn namespace(&self) -> String {
+        let namespace = self.before.rollout["metadata"]["namespace"].as_str();
+        namespace
+            .filter(|ns| !ns.is_empty())
+            .unwrap_or("default")
+            .to_owned()
+    }
+
+    /// The name under which the Rollout configures its traffic router.
+    pub fn plugin_name(&self) -> String {
+        let plugins = self
+            .before
+            .rollout
+            .pointer("/spec/strategy/canary/trafficRouting/plugins");
+        let name = plugins
+            .and_then(Value::as_object)
+            .and_then(|p| p.keys().next().cloned());
+        name.unwrap_or_default()
+    }
+}
+
 /// A Rollout, and how the version in its pod template behaves.
 #[derive(Debug, Clone)]
 pub struct Version {

@@ -1,10 +1,11 @@
 //! What a rehearsal found: one value, and three ways to show it.
 
+mod chart;
 pub mod html;
 pub mod judge;
 pub mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -42,6 +43,8 @@ pub struct Report {
     pub requests: BTreeMap<String, u64>,
     /// Counts over time, cumulative.
     pub samples: Vec<Sample>,
+    /// Versions that fail on purpose.
+    pub failing: BTreeSet<String>,
     /// Fields of the routes that the stage's gateway does not heed.
     pub unheeded: Vec<String>,
     /// Everything that is not as it should be. Empty: the rehearsal passed.

@@ -1,6 +1,11 @@
 //! A traffic router in this process: it edits the route through the stage's API over HTTP, as a plugin would, with
 //! GET, PUT and resourceVersion.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in #[test] functions only, and this serves them"
+)]
+
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;

@@ -1,0 +1,59 @@
+//! The command line.
+
+pub mod demo;
+mod logs;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::view::live::write_out;
+
+/// Progressive delivery, seen before it happens.
+#[derive(Debug, Parser)]
+#[command(name = "serinus", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Log what the stage and the plugin do on stderr; twice for more.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// A whole release on an embedded stage: no cluster, no account.
+    Demo(demo::Args),
+}
+
+/// Runs the command line and says how it went: 0 if all was well, 1 if something measured was not as it should be,
+/// 2 if the arguments are wrong or nothing could be measured.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    logs::init(cli.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error).context("cannot start")),
+    };
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Demo(args) => demo::run(args).await,
+        }
+    });
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    tracing::error!("{error:#}");
+    ExitCode::from(2)
+}
+
+/// Writes to standard output; a closed pipe is nobody's error.
+fn print(text: &str) {
+    drop(write_out(text));
+}

@@ -1,0 +1,203 @@
+//! Plays a script with a plugin, shows it and writes what was found.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use jiff::Timestamp;
+
+use super::print;
+use crate::plugin::Plugin;
+use crate::rehearsal::journal::Journal;
+use crate::rehearsal::play::{Settings, play};
+use crate::rehearsal::script::Script;
+use crate::report::{Report, RouterReport, html, judge, text};
+use crate::stage::api::store::rfc3339;
+use crate::stage::gateway::{self, route};
+use crate::stage::release::analysis;
+use crate::stage::{Config, Stage};
+use crate::view::live::View;
+
+/// Flags that every rehearsal has.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Show {
+    /// The traffic router's executable.
+    ///
+    /// Default: `rollouts-plugin-trafficrouter-gatewayapi` beside this program.
+    #[arg(long, env = "SERINUS_PLUGIN", value_name = "FILE")]
+    pub(super) plugin: Option<PathBuf>,
+    /// An argument for it, as `args:` in argo-rollouts-config; may be repeated.
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    pub(super) plugin_arg: Vec<OsString>,
+    /// How much faster than ours the controller's clock runs: at 20 a pause of a minute takes 3 seconds.
+    #[arg(long, default_value_t = 20.0, value_name = "TIMES", value_parser = positive)]
+    pub(super) speed: f64,
+    /// As fast as counting allows: the same as `--speed 60`.
+    #[arg(long, conflicts_with = "speed")]
+    pub(super) fast: bool,
+    /// Requests a second.
+    #[arg(long, default_value_t = 600.0, value_name = "N", value_parser = positive)]
+    pub(super) rate: f64,
+    /// How often a correct split passes a check, in percent.
+    ///
+    /// The default lets one correct rehearsal in some ten thousand fail; a lower value finds smaller faults.
+    #[arg(long, default_value_t = 99.999, value_name = "PERCENT", value_parser = confidence)]
+    pub(super) confidence: f64,
+    /// Makes the gateway's draws repeatable.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(super) seed: u64,
+    /// From a changed route to a gateway that obeys it, in milliseconds.
+    #[arg(long, default_value_t = 150, value_name = "MS")]
+    pub(super) route_delay: u64,
+    /// From changed endpoints to a gateway that uses them, in milliseconds.
+    #[arg(long, default_value_t = 50, value_name = "MS")]
+    pub(super) endpoint_delay: u64,
+    /// From a pod asked for to a ready pod, in milliseconds.
+    #[arg(long, default_value_t = 400, value_name = "MS")]
+    pub(super) pod_start: u64,
+    /// Add lines instead of redrawing, as on a pipe.
+    #[arg(long)]
+    pub(super) plain: bool,
+    /// Where to write the HTML report.
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+    /// Where to write the report as JSON; `-` is standard output, which then carries nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+}
+
+/// Plays, shows, reports. `true`: all was as it should be.
+pub(super) async fn show(script: &Script, show: &Show, settings: Settings) -> anyhow::Result<bool> {
+    let program = program(show)?;
+    let stage = Stage::start(&Config {
+        namespace: script.namespace(),
+        pod_start_delay: Duration::from_millis(show.pod_start),
+        gateway: gateway::Config {
+            port: 0,
+            seed: show.seed,
+            route_delay: Duration::from_millis(show.route_delay),
+            endpoint_delay: Duration::from_millis(show.endpoint_delay),
+        },
+    })
+    .await
+    .context("cannot set the stage")?;
+    let plugin = Plugin::start(&program, &show.plugin_arg, &stage).await?;
+
+    let journal = Arc::new(Journal::default());
+    let started = rfc3339(Timestamp::now());
+    let confidence = show.confidence / 100.0;
+    let silent = show.json.as_deref() == Some(Path::new("-"));
+    let view = View::suitable(&script.title, settings.speed, confidence, show.plain);
+    let paint = view.paint;
+    {
+        let watched = view.follow(Arc::clone(&journal), silent);
+        tokio::pin!(watched);
+        tokio::select! {
+            played = play(script, &stage, &plugin, &journal, &settings) => played?,
+            () = &mut watched => anyhow::bail!("standard output is gone"),
+            _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+        }
+    }
+
+    let pages = journal.read();
+    let took = journal.now();
+    let judged = judge::judge(&pages, took, confidence, |phase| journal.tally(phase));
+    let report = Report {
+        title: script.title.clone(),
+        started,
+        took,
+        speed: settings.speed,
+        router: RouterReport {
+            name: script.plugin_name(),
+            program: program.display().to_string(),
+            started_in: plugin.started_in(),
+            resident: plugin.resident().unwrap_or(0),
+        },
+        confidence,
+        acts: judged.acts,
+        phases: judged.phases,
+        calls: pages.calls,
+        events: pages.events,
+        requests: requests(&stage),
+        samples: pages.samples,
+        failing: pages.failing,
+        unheeded: script.objects.iter().flat_map(route::unheeded).collect(),
+        problems: judged.problems,
+    };
+    plugin.quit().await.context("the traffic router did not end")?;
+    write(&report, show, paint, silent)
+}
+
+fn write(
+    report: &Report,
+    show: &Show,
+    paint: crate::view::paint::Paint,
+    silent: bool,
+) -> anyhow::Result<bool> {
+    if !silent {
+        print(&text::render(report, paint));
+    }
+    if let Some(path) = &show.html {
+        std::fs::write(path, html::render(report))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        if !silent {
+            print(&format!("report  {}\n", path.display()));
+        }
+    }
+    if let Some(path) = &show.json {
+        let json = format!("{:#}\n", serde_json::to_value(report)?);
+        if silent {
+            print(&json);
+        } else {
+            std::fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+    }
+    Ok(report.passed())
+}
+
+fn requests(stage: &Stage) -> std::collections::BTreeMap<String, u64> {
+    let mut requests = std::collections::BTreeMap::new();
+    for request in stage.api.log().since(0) {
+        *requests.entry(request.verb.to_owned()).or_default() += 1;
+    }
+    requests
+}
+
+fn program(show: &Show) -> anyhow::Result<PathBuf> {
+    if let Some(program) = &show.plugin {
+        return Ok(program.clone());
+    }
+    let own = std::env::current_exe()
+        .context("cannot tell where this program is; name the router with --plugin")?;
+    Ok(own.with_file_name("rollouts-plugin-trafficrouter-gatewayapi"))
+}
+
+/// Settings of the play, from the flags.
+pub(super) fn settings(show: &Show) -> Settings {
+    Settings {
+        speed: if show.fast { 60.0 } else { show.speed },
+        rate: show.rate,
+        path: "/".to_owned(),
+        host: String::new(),
+        analysis: analysis::Settings::default(),
+        least_requests: 500,
+        patience: Duration::from_secs(60),
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|n: &f64| n.is_finite() && *n > 0.0)
+        .ok_or_else(|| "not a number above 0".to_owned())
+}
+
+fn confidence(text: &str) -> Result<f64, String> {
+    let accepted = |n: &f64| (50.0..=99.999_999).contains(n);
+    text.parse()
+        .ok()
+        .filter(accepted)
+        .ok_or_else(|| "not a percentage from 50 to 99.999999".to_owned())
+}

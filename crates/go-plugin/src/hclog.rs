@@ -34,9 +34,6 @@ mod line;
 mod panics;
 mod sink;
 
-#[cfg(feature = "plugin")]
-use std::io::{IsTerminal, Write};
-
 pub use self::{
     layer::Layer,
     level::{Level, ParseLevelError},
@@ -44,24 +41,10 @@ pub use self::{
     sink::{Sink, stderr},
 };
 
-/// Says on stderr why the process ends: as a sentence on a terminal or without a host, as an error's line otherwise.
+/// The line of an error outside of tracing.
 #[cfg(feature = "plugin")]
-pub(crate) fn report(error: &crate::ServeError) {
-    let without_host = matches!(error, crate::ServeError::Refused(crate::Refusal::NoHost));
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    let mut stderr = std::io::stderr();
-    let written = if without_host || stderr.is_terminal() {
-        writeln!(stderr, "{text}")
-    } else {
-        let mut line = line::Line::new("error", "go_plugin", jiff::Timestamp::now());
-        line.message(&text);
-        stderr.write_all(&line.finish())
-    };
-    // There is nowhere else to say it.
-    _ = written;
+pub(crate) fn error_line(message: &str) -> Vec<u8> {
+    let mut line = line::Line::new("error", "go_plugin", jiff::Timestamp::now());
+    line.message(message);
+    line.finish()
 }

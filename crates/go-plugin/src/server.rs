@@ -5,7 +5,8 @@ mod lifetime;
 
 use std::{
     collections::BTreeMap,
-    io::{self, Write},
+    error::Error,
+    io::{self, IsTerminal, Write},
     path::PathBuf,
     pin::pin,
     process::ExitCode,
@@ -23,10 +24,11 @@ use tokio::{
 
 use self::{
     connection::{Shared, serve_connection},
-    lifetime::{Presence, Signals, parent_gone},
+    lifetime::{Presence, Signals, starter_gone},
 };
 use crate::{
     handshake::{Address, Handshake, Line, Refusal, Terms},
+    hclog,
     rpc::{Rules, Slots},
     service::Service,
     socket::{self, Socket, SocketError},
@@ -89,8 +91,7 @@ impl Default for Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lifetime {
-    /// When no host has been connected for `linger`, and either one had been, or the process that started this one is
-    /// gone. A host that another one replaces within that time (`ReattachConfig`) finds the plugin alive.
+    /// When no host has been connected for `linger`, and either one had been, or whoever started this process is gone. A host that another one replaces within that time (`ReattachConfig`) finds the plugin alive.
     WithHost {
         /// How long to wait for a host; 1 s by default.
         linger: Duration,
@@ -169,7 +170,7 @@ impl Server {
         match served {
             Ok(_) => ExitCode::SUCCESS,
             Err(error) => {
-                crate::hclog::report(&error);
+                error.report();
                 ExitCode::FAILURE
             }
         }
@@ -182,10 +183,7 @@ impl Server {
     ///
     /// The caller should exit the process soon after: a handler that blocks its thread may still be running.
     pub async fn serve(self) -> Result<Ended, ServeError> {
-        let terms = match self.handshake.accept(|name| std::env::var_os(name)) {
-            Ok(terms) => terms,
-            Err(refusal) => return Err(self.refuse(refusal)),
-        };
+        let terms = self.handshake.accept(|name| std::env::var_os(name))?;
         let handlers = Handle::current();
         let (mut done, served) = oneshot::channel();
         let protocol = move || {
@@ -247,8 +245,11 @@ impl Server {
         });
         let mut presence = Presence::new(options.lifetime);
         let mut connections = JoinSet::new();
-        let (mut read_printed, mut dropped, mut parent_gone) =
-            (pin!(read_printed), pin!(dropped), pin!(parent_gone()));
+        let (mut read_printed, mut dropped, mut starter_gone) = (
+            pin!(read_printed),
+            pin!(dropped),
+            pin!(starter_gone(stdout.pipe().map_err(ServeError::Stdout)?)),
+        );
         let mut is_read = false;
         let ended = loop {
             let end = presence.end(*connected.borrow_and_update(), Instant::now());
@@ -274,7 +275,7 @@ impl Server {
                 }
                 _ = connected.changed() => {}
                 () = &mut read_printed, if !is_read => is_read = true,
-                () = &mut parent_gone, if !presence.is_orphan() => presence.orphan(),
+                () = &mut starter_gone, if !presence.is_orphan() => presence.orphan(),
                 () = alarm => break Ended::HostGone,
                 _ = told_to_quit.changed() => break Ended::Quit,
                 () = signals.told_to_end() => break Ended::Signal,
@@ -291,20 +292,37 @@ impl Server {
         }
         Ok(ended)
     }
+}
 
-    /// Tells a host of another version which one this is, so that its own error can say so, as Go's plugins do
-    /// (`protocolVersion`).
-    fn refuse(&self, refusal: Refusal) -> ServeError {
-        if let Refusal::ProtocolVersion { plugin, .. } = refusal {
+impl ServeError {
+    /// Tells whoever started this process why it ends: a person, or one without a host, by a sentence on stderr; a host
+    /// by a line that it logs as an error.
+    ///
+    /// A host of another protocol version also gets its handshake, so that its own error can name both versions, as with
+    /// Go's plugins (`server.go`, `protocolVersion`). It kills the process when it has read that, so the reason comes
+    /// first.
+    pub fn report(&self) {
+        let mut reason = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            reason = format!("{reason}: {error}");
+            cause = error.source();
+        }
+        let is_for_people = matches!(self, Self::Refused(Refusal::NoHost)) || io::stderr().is_terminal();
+        let text = if is_for_people {
+            format!("{reason}\n").into_bytes()
+        } else {
+            hclog::error_line(&reason)
+        };
+        // There is nowhere else to say it.
+        _ = io::stderr().write_all(&text);
+        if let Self::Refused(Refusal::ProtocolVersion { plugin, .. }) = self {
             let line = Line {
-                protocol_version: plugin,
+                protocol_version: *plugin,
                 address: Address::Unix(PathBuf::new()),
             };
-            if let Err(error) = writeln!(io::stdout(), "{line}") {
-                return ServeError::Stdout(error);
-            }
+            _ = writeln!(io::stdout(), "{line}");
         }
-        ServeError::Refused(refusal)
     }
 }
 

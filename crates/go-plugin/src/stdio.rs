@@ -40,6 +40,11 @@ impl Stdout {
         File::from(self.original.try_clone()?).write_all(format!("{line}\n").as_bytes())
     }
 
+    /// The pipe to whoever started this process.
+    pub(crate) fn pipe(&self) -> io::Result<OwnedFd> {
+        self.original.try_clone()
+    }
+
     /// What is printed from now on, and a task that reads it so that nobody who prints ever waits.
     pub(crate) fn printed(&mut self) -> io::Result<(Printed, impl Future<Output = ()> + use<>)> {
         let printed = self

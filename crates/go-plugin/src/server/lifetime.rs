@@ -4,7 +4,8 @@ use std::{future::pending, io, os::fd::OwnedFd, time::Duration};
 
 use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
 use tokio::{
-    io::unix::AsyncFd,
+    io::{Interest, unix::AsyncFd},
+    net::unix::pipe::Sender,
     signal::unix::{Signal, SignalKind, signal},
     time::{Instant, sleep},
 };
@@ -33,7 +34,7 @@ impl Presence {
         }
     }
 
-    /// The process that started this one is gone.
+    /// Whoever started this process is gone.
     pub(super) fn orphan(&mut self) {
         self.is_orphan = true;
     }
@@ -44,8 +45,8 @@ impl Presence {
 
     /// When to end, now that so many hosts are connected.
     ///
-    /// The parent alone does not decide: it may be a shell that started the plugin for the host, or the host that
-    /// another one replaces. Before the first connection it may take its time; after the last one there is nobody to
+    /// That the starter is gone does not decide alone: it may be a shell that started the plugin for the host, or a host
+    /// that another one replaces. Before the first connection it may take its time; after the last one there is nobody to
     /// wait for, since hosts connect once.
     pub(super) fn end(&mut self, hosts: usize, now: Instant) -> Option<Instant> {
         self.had_host |= hosts > 0;
@@ -58,11 +59,30 @@ impl Presence {
     }
 }
 
-/// Completes when the process that started this one is gone; never when that cannot be known, as in a pid namespace of
-/// our own.
+/// Completes when whoever started this process is gone: nobody holds the pipe any more that the handshake was printed
+/// on, or the parent process has ended. Never, when neither can be known.
 ///
 /// Not `PR_SET_PDEATHSIG`: it fires when the *thread* that started us ends, and Go's and tokio's come and go.
-pub(super) async fn parent_gone() {
+pub(super) async fn starter_gone(stdout: OwnedFd) {
+    tokio::select! {
+        () = unread(stdout) => {}
+        () = parent_gone() => {}
+    }
+}
+
+/// Completes when nobody can read `stdout` any more; never, when it is no pipe.
+async fn unread(stdout: OwnedFd) {
+    // Unchecked, because the checked one would make the pipe non-blocking for everyone who shares it. A file has no
+    // readers to lose and cannot be waited for.
+    if let Ok(pipe) = Sender::from_owned_fd_unchecked(stdout) {
+        _ = pipe.ready(Interest::ERROR).await;
+    } else {
+        pending::<()>().await;
+    }
+}
+
+/// Completes when the parent process has ended; never, when that is out of sight, as in a pid namespace of our own.
+async fn parent_gone() {
     let Some(parent) = getppid() else {
         return pending().await;
     };

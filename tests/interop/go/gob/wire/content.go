@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -67,6 +69,8 @@ func content(v reflect.Value) any {
 		for entry := v.MapRange(); entry.Next(); {
 			pairs = append(pairs, []any{content(entry.Key()), content(entry.Value())})
 		}
+		// Go's order is random.
+		slices.SortFunc(pairs, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 		return pairs
 	case reflect.Struct:
 		object := map[string]any{}

@@ -1,0 +1,478 @@
+//! Runs a program (`vm/vm.go` of expr), under budgets.
+
+pub(crate) mod access;
+mod arithmetic;
+mod call;
+pub(crate) mod compare;
+mod meter;
+mod scope;
+
+pub(crate) use self::meter::Meter;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use regex::bytes::Regex;
+
+use self::scope::{Loop, Scope};
+use crate::builtins::{not_of_type, to_int};
+use crate::env::{self, Function};
+use crate::error::{Failure, Fault};
+use crate::go::{strings, utf8};
+use crate::program::{Op, Program};
+use crate::value::{Datum, List, Map, Text};
+
+/// # Errors
+/// What failed and where, and exceeded budgets.
+pub(crate) fn run(program: &Program, result: &Datum, meter: &mut Meter<'_>) -> Result<Datum, Failure> {
+    let mut machine = Machine {
+        program,
+        result,
+        meter,
+        at: 0,
+        stack: Vec::with_capacity(8),
+        variables: vec![Datum::Nil; program.variables],
+        scopes: Vec::new(),
+        env: None,
+        last_pattern: None,
+    };
+    let outcome = machine.run();
+    let at = machine.at;
+    outcome.map_err(|fault| Failure {
+        at: program.places.get(at.wrapping_sub(1)).copied(),
+        fault,
+    })
+}
+
+struct Machine<'p, 'm, 'l> {
+    program: &'p Program,
+    result: &'p Datum,
+    meter: &'m mut Meter<'l>,
+    /// The instruction after the one being run.
+    at: usize,
+    stack: Vec<Datum>,
+    variables: Vec<Datum>,
+    scopes: Vec<Scope>,
+    /// `$env`, once it was asked for: it is one map throughout a run.
+    env: Option<Arc<Map>>,
+    /// The last pattern that was not a literal.
+    last_pattern: Option<(Text, Regex)>,
+}
+
+type Outcome<T = ()> = Result<T, Box<Fault>>;
+
+impl Machine<'_, '_, '_> {
+    fn run(&mut self) -> Outcome<Datum> {
+        while let Some(op) = self.program.code.get(self.at) {
+            self.meter.step()?;
+            self.at += 1;
+            self.execute(*op)?;
+        }
+        self.pop()
+    }
+
+    fn push(&mut self, datum: Datum) {
+        self.stack.push(datum);
+    }
+
+    fn pop(&mut self) -> Outcome<Datum> {
+        self.stack.pop().ok_or_else(underflow)
+    }
+
+    fn top(&self) -> Outcome<&Datum> {
+        self.stack.last().ok_or_else(underflow)
+    }
+
+    /// The operands of a binary operator, left first.
+    fn pop_two(&mut self) -> Outcome<(Datum, Datum)> {
+        let right = self.pop()?;
+        Ok((self.pop()?, right))
+    }
+
+    fn top_bool(&self) -> Outcome<bool> {
+        bool_of(self.top()?)
+    }
+
+    fn jump(&mut self, target: u32) {
+        self.at = target as usize;
+    }
+
+    fn constant(&self, index: u32) -> &Datum {
+        &self.program.constants[index as usize]
+    }
+
+    fn scope(&mut self) -> &mut Scope {
+        self.scopes
+            .last_mut()
+            .expect("the compiler emits Begin before what needs a loop")
+    }
+
+    fn compare(&mut self, holds: fn(&Datum, &Datum) -> Outcome<bool>) -> Outcome {
+        let (left, right) = self.pop_two()?;
+        let holds = holds(&left, &right)?;
+        self.push(Datum::Bool(holds));
+        Ok(())
+    }
+
+    fn calculate(&mut self, operate: fn(&Datum, &Datum) -> Outcome<Datum>) -> Outcome {
+        let (left, right) = self.pop_two()?;
+        let value = operate(&left, &right)?;
+        self.push(value);
+        Ok(())
+    }
+
+    fn execute(&mut self, op: Op) -> Outcome {
+        match op {
+            Op::Push(constant) => self.push(self.constant(constant).clone()),
+            Op::Int(n) => self.push(Datum::Int(n)),
+            Op::Bool(b) => self.push(Datum::Bool(b)),
+            Op::Nil => self.push(Datum::Nil),
+            Op::Pop => drop(self.pop()?),
+            Op::Store(variable) => self.variables[variable as usize] = self.pop()?,
+            Op::LoadVariable(variable) => self.push(self.variables[variable as usize].clone()),
+            Op::LoadResult => self.push(self.result.clone()),
+            Op::LoadFunction(function) => self.push(Datum::Function(Arc::new(Function::Env(function)))),
+            Op::LoadEnv => {
+                let env = self.env();
+                self.push(Datum::Map(env));
+            }
+            Op::Fetch => {
+                let (from, key) = self.pop_two()?;
+                self.push(access::fetch(&from, &key)?);
+            }
+            Op::FetchConstant(constant) => {
+                let from = self.pop()?;
+                let value = access::fetch(&from, self.constant(constant))?;
+                self.push(value);
+            }
+            Op::Method(method) => {
+                let receiver = self.pop()?;
+                self.push(call::bind(method, receiver)?);
+            }
+            Op::Negate => {
+                let value = self.pop()?;
+                self.push(arithmetic::negate(&value)?);
+            }
+            Op::Not => {
+                let value = bool_of(&self.pop()?)?;
+                self.push(Datum::Bool(!value));
+            }
+            Op::Equal => {
+                let (left, right) = self.pop_two()?;
+                let equal = compare::equal(&left, &right, self.meter)?;
+                self.push(Datum::Bool(equal));
+            }
+            Op::EqualInt => match self.pop_two()? {
+                (Datum::Int(left), Datum::Int(right)) => self.push(Datum::Bool(left == right)),
+                (Datum::Int(_), other) | (other, _) => return Err(not_of_type(&other, "int")),
+            },
+            Op::EqualText => match self.pop_two()? {
+                (Datum::Text(left), Datum::Text(right)) => {
+                    self.meter.read(left.len())?;
+                    self.push(Datum::Bool(left == right));
+                }
+                (Datum::Text(_), other) | (other, _) => return Err(not_of_type(&other, "string")),
+            },
+            Op::Jump(target) => self.jump(target),
+            Op::JumpIfTrue(target) => {
+                if self.top_bool()? {
+                    self.jump(target);
+                }
+            }
+            Op::JumpIfFalse(target) => {
+                if !self.top_bool()? {
+                    self.jump(target);
+                }
+            }
+            Op::JumpIfNil(target) => {
+                if self.top()?.is_nil() {
+                    self.jump(target);
+                }
+            }
+            Op::JumpIfNotNil(target) => {
+                if !self.top()?.is_nil() {
+                    self.jump(target);
+                }
+            }
+            Op::JumpIfEnd(target) => {
+                if self.scope().is_at_end() {
+                    self.jump(target);
+                }
+            }
+            Op::In => {
+                let (needle, list) = self.pop_two()?;
+                let found = access::contains(&list, &needle, self.meter)?;
+                self.push(Datum::Bool(found));
+            }
+            Op::Less => self.compare(compare::less)?,
+            Op::More => self.compare(compare::more)?,
+            Op::LessOrEqual => self.compare(compare::less_or_equal)?,
+            Op::MoreOrEqual => self.compare(compare::more_or_equal)?,
+            Op::Add => {
+                let (left, right) = self.pop_two()?;
+                let sum = arithmetic::add(&left, &right, self.meter)?;
+                self.push(sum);
+            }
+            Op::Subtract => self.calculate(arithmetic::subtract)?,
+            Op::Multiply => self.calculate(arithmetic::multiply)?,
+            Op::Divide => self.calculate(arithmetic::divide)?,
+            Op::Modulo => self.calculate(arithmetic::modulo)?,
+            Op::Power => self.calculate(arithmetic::power)?,
+            Op::Range => self.range()?,
+            Op::Matches => self.matches()?,
+            Op::MatchesConstant(index) => {
+                let text = self.pop()?;
+                let program = self.program;
+                let matched = self.is_match(&program.patterns[index as usize], &text)?;
+                self.push(Datum::Bool(matched));
+            }
+            Op::Contains => self.texts(|text, part| strings::index(text, part).is_some())?,
+            Op::StartsWith => self.texts(<[u8]>::starts_with)?,
+            Op::EndsWith => self.texts(<[u8]>::ends_with)?,
+            Op::Slice => {
+                let (to, from) = self.pop_two()?;
+                let value = self.pop()?;
+                let slice = access::slice(&value, &from, &to, self.meter)?;
+                self.push(slice);
+            }
+            Op::Len => {
+                let len = access::len(self.top()?)?;
+                self.push(len);
+            }
+            Op::Call(count) => {
+                let function = self.pop()?;
+                let arguments = self.pop_many(count as usize)?;
+                let value = call::call(&function, arguments, self.result)?;
+                self.push(value);
+            }
+            Op::CallTyped(signature) => {
+                let function = self.pop()?;
+                let arguments = self.pop_many(signature.params.len())?;
+                let value = call::call_typed(&function, signature, &arguments, self.result)?;
+                self.push(value);
+            }
+            Op::CallBuiltin(builtin, count) => {
+                let from = self
+                    .stack
+                    .len()
+                    .checked_sub(count as usize)
+                    .ok_or_else(underflow)?;
+                let value = builtin.call(&self.stack[from..], self.meter)?;
+                self.stack.truncate(from);
+                self.push(value);
+            }
+            Op::Array => {
+                let count = self.pop_count()?;
+                self.meter.grow(count)?;
+                self.meter.collect(count)?;
+                let items = self.pop_many(count)?;
+                let list = self.meter.list(List::any(items))?;
+                self.push(list);
+            }
+            Op::Map => self.map()?,
+            Op::Deref => {
+                // Everything else is its own value.
+                if let Some(Datum::Zone(zone)) = self.stack.last() {
+                    let zone = zone.clone();
+                    self.pop()?;
+                    self.push(Datum::ZoneStruct(zone));
+                }
+            }
+            Op::Begin => {
+                let over = self.pop()?;
+                self.scopes.push(Scope::over(over)?);
+            }
+            Op::End => drop(self.scopes.pop()),
+            Op::Pointer => {
+                let element = self.scope().element()?;
+                self.push(element);
+            }
+            Op::NextIndex => self.scope().index += 1,
+            Op::PreviousIndex => self.scope().index -= 1,
+            Op::GetIndex => {
+                let index = self.scope().index;
+                self.push(Datum::Int(index));
+            }
+            Op::SetIndex => {
+                let index = to_int(&self.pop()?)?;
+                self.scope().index = index;
+            }
+            Op::NextCount => self.scope().count += 1,
+            Op::GetCount => {
+                let count = self.scope().count;
+                self.push(Datum::Int(count));
+            }
+            Op::GetLen => {
+                let len = self.scope().len();
+                self.push(Datum::Int(len));
+            }
+            Op::GetAcc => {
+                let accumulated = self.scope().accumulated()?;
+                self.push(accumulated);
+            }
+            Op::SetAcc => {
+                let value = self.pop()?;
+                self.scope().accumulating = Loop::Value(value);
+            }
+            Op::Throw => return Err(Fault::run("reflect: slice index out of range")),
+            Op::BeginGroups => self.scope().accumulating = Loop::groups(),
+            Op::Group => {
+                let key = self.pop()?;
+                self.meter.collect(2)?;
+                self.scope().group(key)?;
+            }
+            Op::Groups => {
+                let groups = self.scope().take_groups();
+                let groups = crate::builtins::grouped(groups, self.meter)?;
+                self.push(groups);
+            }
+            Op::BeginSort => {
+                let order = self.pop()?;
+                self.scope().begin_sort(&order)?;
+            }
+            Op::SortValue => {
+                let value = self.pop()?;
+                self.meter.collect(2)?;
+                self.scope().sort_value(value)?;
+            }
+            Op::Sort => {
+                let (items, values, descending) = self.scope().take_sort();
+                let len = items.len();
+                let items = crate::builtins::sort_by(items, values, descending, self.meter)?;
+                self.meter.grow(len)?;
+                let list = self.meter.list(List::any(items))?;
+                self.push(list);
+            }
+        }
+        Ok(())
+    }
+
+    fn pop_many(&mut self, count: usize) -> Outcome<Vec<Datum>> {
+        let from = self.stack.len().checked_sub(count).ok_or_else(underflow)?;
+        Ok(self.stack.split_off(from))
+    }
+
+    /// How many elements lie below.
+    fn pop_count(&mut self) -> Outcome<usize> {
+        match self.pop()? {
+            // The compiler emits the number, or the loop counted it.
+            Datum::Int(count) => Ok(usize::try_from(count).unwrap_or(0)),
+            other => Err(not_of_type(&other, "int")),
+        }
+    }
+
+    fn env(&mut self) -> Arc<Map> {
+        let result = self.result;
+        let entries = || {
+            env::NAMES.iter().map(|(name, function)| {
+                let value = match function {
+                    Some(function) => Datum::Function(Arc::new(Function::Env(*function))),
+                    None => result.clone(),
+                };
+                (Text::from(*name), value)
+            })
+        };
+        Arc::clone(
+            self.env
+                .get_or_insert_with(|| Arc::new(Map::texts(entries().collect()))),
+        )
+    }
+
+    fn range(&mut self) -> Outcome {
+        let (from, to) = self.pop_two()?;
+        let (from, to) = (to_int(&from)?, to_int(&to)?);
+        // The difference wraps around as it does in Go, where the range is empty then.
+        let size = usize::try_from(to.wrapping_sub(from).wrapping_add(1)).unwrap_or(0);
+        self.meter.grow(size)?;
+        self.push(Datum::list(List::range(from, size)));
+        Ok(())
+    }
+
+    fn map(&mut self) -> Outcome {
+        let count = self.pop_count()?;
+        self.meter.grow(count)?;
+        self.meter.collect(count.saturating_mul(4))?;
+        let items = self.pop_many(count.saturating_mul(2))?;
+        let mut entries = BTreeMap::new();
+        let mut items = items.into_iter();
+        while let (Some(key), Some(value)) = (items.next(), items.next()) {
+            match key {
+                Datum::Text(key) => entries.insert(key, value),
+                other => return Err(not_of_type(&other, "string")),
+            };
+        }
+        let map = self.meter.map(Map::texts(entries))?;
+        self.push(map);
+        Ok(())
+    }
+
+    /// An operator on two strings that is false where one of both is nil.
+    fn texts(&mut self, holds: fn(&[u8], &[u8]) -> bool) -> Outcome {
+        let (left, right) = self.pop_two()?;
+        let holds = match (&left, &right) {
+            _ if left.is_nil() || right.is_nil() => false,
+            (Datum::Text(left), Datum::Text(right)) => {
+                self.meter.search(left.len(), right.len())?;
+                holds(left.as_bytes(), right.as_bytes())
+            }
+            (Datum::Text(_), other) | (other, _) => return Err(not_of_type(other, "string")),
+        };
+        self.push(Datum::Bool(holds));
+        Ok(())
+    }
+
+    fn matches(&mut self) -> Outcome {
+        /// What it takes to compile a pattern, in steps.
+        const COMPILE: usize = 5_000;
+
+        let (text, pattern) = self.pop_two()?;
+        if text.is_nil() || pattern.is_nil() {
+            self.push(Datum::Bool(false));
+            return Ok(());
+        }
+        let Datum::Text(pattern) = pattern else {
+            return Err(not_of_type(&pattern, "string"));
+        };
+        let regex = match self.last_pattern.take() {
+            Some((last, regex)) if last == pattern => regex,
+            _ => {
+                self.meter.steps(COMPILE + 100 * pattern.len())?;
+                crate::types::compile(&pattern)?
+            }
+        };
+        let matched = self.is_match(&regex, &text)?;
+        self.last_pattern = Some((pattern, regex));
+        self.push(Datum::Bool(matched));
+        Ok(())
+    }
+
+    fn is_match(&mut self, regex: &Regex, text: &Datum) -> Outcome<bool> {
+        let bytes = match text {
+            nil if nil.is_nil() => return Ok(false),
+            Datum::Text(text) => text.as_bytes().into(),
+            Datum::List(list) if list.kind() == crate::value::ListKind::Uint8 => {
+                let bytes: Vec<u8> = list
+                    .iter()
+                    .filter_map(|item| item.as_int())
+                    .map(|n| n as u8)
+                    .collect();
+                std::borrow::Cow::Owned(bytes)
+            }
+            other => return Err(not_of_type(other, "[]uint8")),
+        };
+        self.meter.steps(bytes.len())?;
+        // Go matches what is not UTF-8 as U+FFFD.
+        Ok(regex.is_match(utf8::lossy(&bytes).as_bytes()))
+    }
+}
+
+fn bool_of(datum: &Datum) -> Outcome<bool> {
+    match datum {
+        Datum::Bool(b) => Ok(*b),
+        other => Err(not_of_type(other, "bool")),
+    }
+}
+
+fn underflow() -> Box<Fault> {
+    Fault::run("stack underflow")
+}

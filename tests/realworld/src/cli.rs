@@ -187,13 +187,19 @@ async fn worlds(versions: &[&str], scenes: Vec<String>, settings: &Settings) -> 
 /// Plays a plan in namespaces of its own, and removes its folder when all went well.
 async fn world(plan: Plan, prepared: Prepared, mut stop: watch::Receiver<bool>) -> (String, Report) {
     let file = plan.file();
+    let mut asked = stop.clone();
     let stopped = async move {
         // The sender lives as long as the process.
-        let _ = stop.wait_for(|stop| *stop).await;
+        let _ = asked.wait_for(|stop| *stop).await;
     };
     let outcome = private::run_inside(&["inside", &file.display().to_string()], stopped).await;
-    let report = read_report(&plan, outcome);
-    if report.failed.is_empty() && !plan.keep {
+    let interrupted = *stop.borrow_and_update();
+    let report = if interrupted {
+        failure("interrupted")
+    } else {
+        read_report(&plan, outcome)
+    };
+    if (report.failed.is_empty() || interrupted) && !plan.keep {
         // What cannot be removed now lies below .cache, which is ignored.
         let _ = std::fs::remove_dir_all(&plan.folder);
     }
@@ -202,19 +208,23 @@ async fn world(plan: Plan, prepared: Prepared, mut stop: watch::Receiver<bool>) 
 }
 
 fn read_report(plan: &Plan, outcome: Result<ExitStatus>) -> Report {
-    let whole = |why: String| Report {
-        passed: vec![],
-        failed: vec![("world".to_owned(), why)],
-    };
     match outcome.map(|status| (status, std::fs::read(Report::file(&plan.folder)).ok())) {
         Ok((_, Some(report))) => {
-            serde_json::from_slice(&report).unwrap_or_else(|error| whole(error.to_string()))
+            serde_json::from_slice(&report).unwrap_or_else(|error| failure(&error.to_string()))
         }
-        Ok((status, None)) => whole(format!(
+        Ok((status, None)) => failure(&format!(
             "ended without a report: {status}; see {}",
             plan.folder.display()
         )),
-        Err(error) => whole(format!("{error:#}")),
+        Err(error) => failure(&format!("{error:#}")),
+    }
+}
+
+/// The report of a world of which nothing else is known.
+fn failure(why: &str) -> Report {
+    Report {
+        passed: vec![],
+        failed: vec![("world".to_owned(), why.to_owned())],
     }
 }
 
@@ -251,8 +261,9 @@ async fn prepare(settings: &Settings, needs_router: bool) -> Result<Prepared> {
 impl Prepared {
     /// A plan in folders of its own, written down.
     fn plan(&self, version: &str, scenes: Vec<String>) -> Result<Plan> {
-        let run = format!("{version}-{}", std::process::id());
-        let folder = std::path::absolute(plan::repository().join(".cache/runs").join(run))?;
+        let runs = plan::repository().join(".cache/runs");
+        remove_old(&runs);
+        let folder = runs.join(format!("{version}-{}", std::process::id()));
         let sockets = self.sockets.path().join(version);
         for folder in [&folder, &sockets] {
             std::fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
@@ -271,6 +282,38 @@ impl Prepared {
         plan.write()?;
         Ok(plan)
     }
+}
+
+/// How many folders of failed worlds are left there for whoever looks into them; each has some 100 MB.
+const KEPT: usize = 6;
+
+/// Removes the oldest folders of former runs: `<version>-<process id>`, whose process has ended.
+fn remove_old(runs: &Path) {
+    let Ok(entries) = std::fs::read_dir(runs) else {
+        return;
+    };
+    let mut folders: Vec<_> = entries
+        .flatten()
+        .filter(|entry| !is_running(&entry.file_name().to_string_lossy()))
+        .map(|entry| {
+            (
+                entry.metadata().and_then(|about| about.modified()).ok(),
+                entry.path(),
+            )
+        })
+        .collect();
+    folders.sort();
+    let surplus = folders.len().saturating_sub(KEPT);
+    for (_, folder) in &folders[..surplus] {
+        // One that another run removes at the same time is gone all the same.
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}
+
+fn is_running(folder: &str) -> bool {
+    folder
+        .rsplit_once('-')
+        .is_some_and(|(_, pid)| Path::new("/proc").join(pid).exists())
 }
 
 /// Becomes true when someone wants this process to end.

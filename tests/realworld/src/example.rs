@@ -47,6 +47,27 @@ impl Example {
         })
     }
 
+    /// The name of its Rollout and of its route; `shop` unless it was renamed.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.rollout["metadata"]["name"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// Gives everything another name, so that several stand in one namespace.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        let old = self.name();
+        let rename = |object: &Value| replace_words(object, &old, name);
+        Self {
+            rollout: rename(&self.rollout),
+            route: rename(&self.route),
+            services: self.services.iter().map(rename).collect(),
+        }
+    }
+
     /// Moves the router's configuration under another registered name.
     #[must_use]
     pub fn router(mut self, name: &str) -> Self {
@@ -71,6 +92,22 @@ impl Example {
     }
 }
 
+/// The value with `old` and `old-…` replaced by `new` and `new-…` in every text.
+fn replace_words(value: &Value, old: &str, new: &str) -> Value {
+    match value {
+        Value::String(text) => match text.strip_prefix(old) {
+            Some(rest) if rest.is_empty() || rest.starts_with('-') => json!(format!("{new}{rest}")),
+            _ => value.clone(),
+        },
+        Value::Array(items) => items.iter().map(|item| replace_words(item, old, new)).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| (name.clone(), replace_words(field, old, new)))
+            .collect(),
+        _ => value.clone(),
+    }
+}
+
 /// The weights of a route's backends by service, summed over its rules. A backend without a weight has 1, as in the
 /// Gateway API (`HTTPBackendRef.weight`).
 #[must_use]
@@ -88,6 +125,29 @@ pub fn weights(route: &Value) -> std::collections::BTreeMap<String, u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_name_is_everywhere() {
+        let example = Example::read().unwrap().named("cafe");
+        let all = json!(example.objects())
+            .to_string()
+            .replace("\"shop:v1\"", "")
+            .replace("shop.example.com", "");
+        assert!(!all.contains("shop"), "{all}");
+        assert_eq!(
+            weights(&example.route),
+            [("cafe-stable".to_owned(), 1), ("cafe-canary".to_owned(), 0)].into()
+        );
+    }
+
+    #[test]
+    fn the_registration_has_the_name_that_the_example_refers_to() {
+        let file = plan::repository().join("manifests/gateway-api/argo-rollouts-config.yaml");
+        let config = read(&file, "", "").unwrap().remove(0);
+        let entries =
+            crate::cluster::parse(config["data"]["trafficRouterPlugins"].as_str().unwrap()).unwrap();
+        assert_eq!(entries[0][0]["name"], ROUTER);
+    }
 
     #[test]
     fn the_example_is_what_scenes_expect() {

@@ -16,6 +16,7 @@
 //!
 //! Needs Linux, Go (only to build the programs once), `unshare` of util-linux and `ip` of iproute2; no root.
 
+pub mod app;
 pub mod binomial;
 pub mod cli;
 pub mod cluster;

@@ -27,7 +27,7 @@ pub enum Form {
 }
 
 /// One world and what happens in it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Version of the Argo Rollouts controller.
     pub controller: String,
@@ -55,6 +55,21 @@ impl Plan {
     #[must_use]
     pub fn file(&self) -> PathBuf {
         self.folder.join("plan.json")
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests(folder: &Path) -> Self {
+        Self {
+            controller: CONTROLLERS[0].version.to_owned(),
+            scenes: vec![],
+            form: Form::Short,
+            toolbox: Toolbox::default(),
+            router: None,
+            folder: folder.to_owned(),
+            sockets: folder.to_owned(),
+            begin: Duration::ZERO,
+            keep: false,
+        }
     }
 
     /// Writes [`Plan::file`].
@@ -133,6 +148,14 @@ pub fn repository() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = Plan::for_tests(folder.path());
+        plan.write().unwrap();
+        assert_eq!(Plan::read(&plan.file()).unwrap(), plan);
+    }
 
     #[test]
     fn the_summary_ends_with_the_counts_alone_on_a_line() {

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::{Plugins, Scene, Turn};
-use crate::example::{NEW, OLD};
+use crate::example::{Example, NEW, OLD};
 use crate::rollout::Promotion;
 use crate::stage::{STEP, Stage};
 
@@ -16,25 +16,25 @@ pub(super) const SCENE: Scene = Scene {
 };
 
 async fn run(stage: Stage) -> Result<()> {
-    let rollout = stage.deploy(&stage.example()?).await?;
-    rollout.set_version(NEW).await?;
-    rollout.paused_at(1, STEP).await?;
-    rollout.promote(Promotion::Next).await?;
-    rollout.paused_at(3, STEP).await?;
-    stage.count(NEW, 0.6).await?;
-    rollout.abort().await?;
+    let shop = stage.deploy(&Example::read()?).await?;
+    shop.rollout.set_version(NEW).await?;
+    shop.rollout.paused_at(1, STEP).await?;
+    shop.rollout.promote(Promotion::Next).await?;
+    shop.rollout.paused_at(3, STEP).await?;
+    shop.count(NEW, 0.6).await?;
+    shop.rollout.abort().await?;
     let aborted = |rollout: &serde_json::Value| rollout["status"]["phase"] == "Degraded";
-    rollout
+    shop.rollout
         .becomes("to be degraded by the abort", STEP, aborted)
         .await?;
     stage.say("aborted");
-    stage.count(OLD, 1.0).await?;
-    rollout.retry().await?;
-    rollout.paused_at(1, STEP).await?;
+    shop.count(OLD, 1.0).await?;
+    shop.rollout.retry().await?;
+    shop.rollout.paused_at(1, STEP).await?;
     stage.say("retried");
-    stage.count(NEW, 0.2).await?;
-    rollout.set_version(OLD).await?;
-    rollout.healthy(STEP).await?;
+    shop.count(NEW, 0.2).await?;
+    shop.rollout.set_version(OLD).await?;
+    shop.rollout.healthy(STEP).await?;
     stage.say(&format!("{OLD} set again"));
-    stage.count(OLD, 1.0).await
+    shop.count(OLD, 1.0).await
 }

@@ -3,7 +3,11 @@
 //! A scene is a file here with a `SCENE`, and a line in [`SCENES`].
 
 mod abort;
+mod bad_input;
+mod controller_killed;
+mod idle;
 mod play;
+mod plugin_killed;
 mod release;
 mod replica_canary;
 mod route_weights;
@@ -61,6 +65,10 @@ pub const SCENES: &[Scene] = &[
     route_weights::SCENE,
     release::SCENE,
     abort::SCENE,
+    bad_input::SCENE,
+    plugin_killed::SCENE,
+    idle::SCENE,
+    controller_killed::SCENE,
 ];
 
 /// The scene of that name.

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use super::{Plugins, Scene, Turn};
-use crate::example::{NEW, OLD, weights};
+use crate::example::{Example, NEW, OLD, weights};
 use crate::rollout::Promotion;
 use crate::stage::{STEP, Stage};
 
@@ -17,28 +17,28 @@ pub(super) const SCENE: Scene = Scene {
 };
 
 async fn run(stage: Stage) -> Result<()> {
-    let rollout = stage.deploy(&stage.example()?).await?;
-    let before = stage.route("shop").await?;
-    rollout.set_version(NEW).await?;
+    let shop = stage.deploy(&Example::read()?).await?;
+    let before = shop.route().await?;
+    shop.rollout.set_version(NEW).await?;
     for (pause, percent) in [(1, 20), (3, 60), (5, 100)] {
-        rollout.paused_at(pause, STEP).await?;
-        let weights = weights(&stage.route("shop").await?);
+        shop.rollout.paused_at(pause, STEP).await?;
+        let weights = weights(&shop.route().await?);
         stage.say(&format!("paused at {percent} %; the route says {weights:?}"));
         ensure!(
             weights["shop-canary"] == percent && weights["shop-stable"] == 100 - percent,
             "not {percent} %"
         );
         #[expect(clippy::cast_precision_loss, reason = "a percentage")]
-        stage.count(NEW, percent as f64 / 100.0).await?;
-        rollout.promote(Promotion::Next).await?;
+        shop.count(NEW, percent as f64 / 100.0).await?;
+        shop.rollout.promote(Promotion::Next).await?;
     }
-    rollout.healthy(STEP).await?;
-    let after = stage.route("shop").await?;
+    shop.rollout.healthy(STEP).await?;
+    let after = shop.route().await?;
     stage.say(&format!(
         "{NEW} is promoted; the route says {:?}",
         weights(&after)
     ));
-    stage.count(OLD, 0.0).await?;
+    shop.count(OLD, 0.0).await?;
     let (before, after) = (without_weights(before), without_weights(after));
     ensure!(
         before == after,

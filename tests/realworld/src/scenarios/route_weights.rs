@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{Plugins, Scene, Turn};
-use crate::rollout::Rollout;
+use crate::example::{Example, NEW, OLD};
 use crate::stage::{STEP, Stage};
 
 pub(super) const SCENE: Scene = Scene {
@@ -16,33 +16,31 @@ pub(super) const SCENE: Scene = Scene {
 };
 
 async fn run(stage: Stage) -> Result<()> {
-    let mut example = stage.example()?;
-    let mut rollouts = Vec::new();
-    // Two plain Rollouts, one behind each service.
-    for (number, version) in ["v1", "v2"].into_iter().enumerate() {
-        let mut one = example.clone();
-        one.rollout["metadata"]["name"] = json!(version);
-        one.rollout["spec"]["strategy"] = json!({"canary": {}});
-        one.rollout["spec"]["selector"]["matchLabels"]["app"] = json!(version);
-        one.rollout["spec"]["template"]["metadata"]["labels"]["app"] = json!(version);
-        one.rollout["spec"]["template"]["spec"]["containers"][0]["image"] = json!(format!("shop:{version}"));
+    let mut example = Example::read()?;
+    example.rollout["spec"]["strategy"] = json!({"canary": {}});
+    // A plain Rollout of each version behind a service of its own.
+    let mut other = example.rollout.clone();
+    for (number, (version, rollout)) in [(OLD, &mut example.rollout), (NEW, &mut other)]
+        .into_iter()
+        .enumerate()
+    {
+        rollout["spec"]["selector"]["matchLabels"]["app"] = json!(version);
+        rollout["spec"]["template"]["metadata"]["labels"]["app"] = json!(version);
+        rollout["spec"]["template"]["spec"]["containers"][0]["image"] = json!(format!("shop:{version}"));
         example.services[number]["spec"]["selector"]["app"] = json!(version);
-        rollouts.push(one.rollout);
     }
-    example.rollout = rollouts.remove(0);
-    let stable = stage.apply(&example).await?;
-    stage.cluster().apply(&stage.namespace, &rollouts[0]).await?;
-    let healthy: [Rollout; 2] = [stable, stage.rollout("v2")];
-    for rollout in &healthy {
-        rollout.healthy(STEP).await?;
-    }
+    other["metadata"]["name"] = json!("other");
+    let shop = stage.apply(&example).await?;
+    stage.cluster().apply(&stage.namespace, &other).await?;
+    shop.rollout.healthy(STEP).await?;
+    stage.rollout("other").healthy(STEP).await?;
+    let mut spec = shop.route().await?["spec"].take();
     for canary in [20, 60, 0] {
-        let backends: Value = json!([
-            {"name": "shop-stable", "port": 80, "weight": 100 - canary}, {"name": "shop-canary", "port": 80, "weight": canary},
-        ]);
-        example.route["spec"]["rules"][0]["backendRefs"] = backends;
-        stage.cluster().apply(&stage.namespace, &example.route).await?;
-        stage.count("v2", f64::from(canary) / 100.0).await?;
+        let weights = [("shop-stable", 100 - canary), ("shop-canary", canary)];
+        let backends = weights.map(|(name, weight)| json!({"name": name, "port": 80, "weight": weight}));
+        spec["rules"][0]["backendRefs"] = Value::from(backends.to_vec());
+        shop.write_route(&spec).await?;
+        shop.count(NEW, f64::from(canary) / 100.0).await?;
     }
     Ok(())
 }

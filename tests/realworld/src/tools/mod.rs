@@ -112,7 +112,7 @@ pub const SOURCES: &[Source] = &[
 ];
 
 /// Where the built programs and the module folders are.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Toolbox {
     /// Executables, by [`Program::name`].
     pub programs: BTreeMap<String, PathBuf>,

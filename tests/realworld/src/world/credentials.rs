@@ -1,13 +1,18 @@
 //! Who may talk to the API server: its certificate, the users in its token file, their kubeconfigs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
 
+use crate::plan::Plan;
+
 /// Where the API server listens.
 pub const API_SERVER: &str = "https://127.0.0.1:6443";
+
+/// Where no API server listens.
+const NOWHERE: &str = "https://127.0.0.1:9";
 
 /// A user whom the API server knows by a token.
 #[derive(Debug, Clone, Copy)]
@@ -45,15 +50,21 @@ pub struct Credentials {
 }
 
 impl Credentials {
+    /// Those of a plan's world, whether they are made already or not.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        Self {
+            folder: plan.folder.join("credentials"),
+        }
+    }
+
     /// Makes new ones.
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn make(folder: &Path) -> Result<Self> {
-        std::fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
-        let made = Self {
-            folder: folder.to_owned(),
-        };
+    pub(super) fn make(plan: &Plan) -> Result<Self> {
+        let made = Self::of(plan);
+        std::fs::create_dir_all(&made.folder).with_context(|| format!("make {}", made.folder.display()))?;
         let names = ["127.0.0.1", "10.96.0.1", "kubernetes.default.svc"].map(str::to_owned);
         let key = KeyPair::generate()?;
         let certificate = CertificateParams::new(names)?.self_signed(&key)?;
@@ -67,7 +78,14 @@ impl Credentials {
         for user in USERS {
             made.write_kubeconfig(user.token, user, API_SERVER)?;
         }
+        made.write_kubeconfig("unreachable", &ROLLOUTS, NOWHERE)?;
         Ok(made)
+    }
+
+    /// A kubeconfig of the Rollouts' service account with an address where nobody listens.
+    #[must_use]
+    pub fn unreachable(&self) -> PathBuf {
+        self.folder.join("unreachable.kubeconfig")
     }
 
     /// The API server's certificate, which is its own authority.
@@ -144,7 +162,8 @@ mod tests {
     #[test]
     fn every_user_has_a_kubeconfig_that_kube_reads() {
         let folder = tempfile::tempdir().unwrap();
-        let made = Credentials::make(folder.path()).unwrap();
+        let plan = Plan::for_tests(folder.path());
+        let made = Credentials::make(&plan).unwrap();
         for user in USERS {
             let file = kube::config::Kubeconfig::read_from(made.kubeconfig(user)).unwrap();
             assert_eq!(file.current_context.as_deref(), Some("world"));

@@ -96,7 +96,7 @@ impl World {
         let ground = Ground {
             toolbox: plan.toolbox.clone(),
             folder: plan.folder.clone(),
-            credentials: Credentials::make(&plan.folder.join("credentials"))?,
+            credentials: Credentials::make(&plan)?,
         };
         let ControlPlane {
             cluster,

@@ -157,6 +157,17 @@ impl RolloutsController {
         sockets_in(&self.sockets)
     }
 
+    /// Names of the sockets that nobody listens on any more: what a process killed by SIGKILL leaves behind.
+    ///
+    /// # Errors
+    /// When `/proc` or their folder cannot be read.
+    pub fn dead_sockets(&self) -> Result<Vec<String>> {
+        let bound = std::fs::read_to_string("/proc/net/unix").context("read /proc/net/unix")?;
+        let mut sockets = self.plugin_sockets()?;
+        sockets.retain(|name| !bound.contains(&*self.sockets.join(name).to_string_lossy()));
+        Ok(sockets)
+    }
+
     /// Waits until no plugin and no socket of one is left, at most for two seconds.
     ///
     /// # Errors

@@ -1,0 +1,52 @@
+//! The plugin dies in mid-release.
+
+use anyhow::{Result, ensure};
+use rustix::process::Signal;
+
+use super::{Plugins, Scene, Turn};
+use crate::example::{Example, NEW, OLD};
+use crate::process::signal;
+use crate::rollout::Promotion;
+use crate::stage::{STEP, Stage};
+use crate::wait::{Seen, wait_for};
+
+const NAME: &str = "serinus/plugin-killed";
+
+pub(super) const SCENE: Scene = Scene {
+    name: "plugin-killed",
+    proves: "the plugin killed by SIGKILL in mid-release is started again by the controller, and the release goes on",
+    plugins: Plugins::OwnRouter(NAME),
+    turn: Turn::Together,
+    run: |stage| Box::pin(run(stage)),
+};
+
+async fn run(stage: Stage) -> Result<()> {
+    let controller = &stage.world.controller;
+    let shop = stage.deploy(&Example::read()?.router(NAME)).await?;
+    shop.rollout.set_version(NEW).await?;
+    shop.rollout.paused_at(1, STEP).await?;
+    shop.count(NEW, 0.2).await?;
+    let before = stage.plugin_pid(NAME)?;
+    signal(Some(before), Signal::KILL)?;
+    wait_for("the killed plugin to be gone", STEP, async || {
+        let pids = controller.plugin_pids(NAME)?;
+        Ok(Seen::when(!pids.contains(&before), (), || {
+            format!("processes {pids:?}")
+        }))
+    })
+    .await?;
+    stage.say(&format!("killed the plugin's process {before}"));
+    shop.count(NEW, 0.2).await?;
+    shop.rollout.promote(Promotion::Next).await?;
+    shop.rollout.paused_at(3, STEP).await?;
+    shop.count(NEW, 0.6).await?;
+    let after = stage.plugin_pid(NAME)?;
+    ensure!(after != before, "process {before} answered though it was killed");
+    stage.say(&format!("the controller started process {after}"));
+    let dead = controller.dead_sockets()?;
+    ensure!(dead.is_empty(), "nobody listens on {dead:?}");
+    stage.say("and that one removed the socket that the killed one could not");
+    shop.rollout.promote(Promotion::Full).await?;
+    shop.rollout.healthy(STEP).await?;
+    shop.count(OLD, 0.0).await
+}

@@ -44,8 +44,10 @@ pub enum ErrorKind {
 struct Place {
     line: usize,
     column: usize,
-    /// The whole line.
+    /// The line, or what is around the place of a long one.
     text: String,
+    /// How many characters of it come before the place.
+    before: usize,
 }
 
 impl Error {
@@ -89,13 +91,14 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
-        if let Some(Place { line, column, text }) = &self.0.place {
-            write!(
-                f,
-                " ({line}:{column})\n | {text}\n | {:.<dots$}^",
-                "",
-                dots = column - 1
-            )?;
+        if let Some(Place {
+            line,
+            column,
+            text,
+            before,
+        }) = &self.0.place
+        {
+            write!(f, " ({line}:{column})\n | {text}\n | {:.<before$}^", "")?;
         }
         match &self.0.help {
             Some(help) => write!(f, "\nhelp: {help}"),
@@ -127,19 +130,16 @@ impl Place {
         if whole.is_empty() {
             return None;
         }
-        if whole.len() > MAX_LINE {
-            // The column then counts from the cut, and the caret still points at the character.
-            let from = column.saturating_sub(MAX_LINE / 2).min(whole.len() - MAX_LINE);
-            return Some(Self {
-                line,
-                column: column - from + 1,
-                text: tabless(&whole[from..from + MAX_LINE]),
-            });
-        }
+        let begin = column
+            .saturating_sub(MAX_LINE / 2)
+            .min(whole.len().saturating_sub(MAX_LINE));
+        let end = whole.len().min(begin + MAX_LINE);
+        let text = tabless(&whole[begin..end]);
         Some(Self {
             line,
             column: column + 1,
-            text: tabless(&whole),
+            text,
+            before: column - begin,
         })
     }
 }

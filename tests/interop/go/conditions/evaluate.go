@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -53,15 +54,17 @@ func phase(result any, asked request) answer {
 	return given
 }
 
-// place runs the stages of EvalCondition one by one, because the evaluator itself tells neither which stage failed nor
-// where. The functions have the types of utils/evaluate and, where they matter, its behaviour.
-func place(result any, condition string) answer {
-	env := map[string]any{
+// environment has the names and types of EvalCondition's own, which is not to be had from outside its package.
+func environment(result any) map[string]any {
+	if pointer, ok := result.(*float64); ok && pointer == nil {
+		result = nil
+	}
+	return map[string]any{
 		"result":  result,
-		"asInt":   func(any) int64 { return 0 },
-		"asFloat": func(any) float64 { return 0 },
+		"asInt":   asInt,
+		"asFloat": asFloat,
 		"isNaN":   math.IsNaN,
-		"isInf":   func(f float64) bool { return math.IsInf(f, 0) },
+		"isInf":   func(x float64) bool { return math.IsInf(x, 0) },
 		"isNil":   func(any) bool { return result == nil },
 		"default": func(_ any, other any) any {
 			if result == nil {
@@ -70,6 +73,42 @@ func place(result any, condition string) answer {
 			return result
 		},
 	}
+}
+
+func asInt(in any) int64 {
+	switch v := reflect.ValueOf(in); {
+	case v.IsValid() && v.Type().PkgPath() != "":
+	case v.CanInt():
+		return v.Int()
+	case v.CanUint():
+		return int64(v.Uint())
+	case v.CanFloat():
+		return int64(v.Float())
+	case v.Kind() == reflect.String:
+		return must(strconv.ParseInt(v.String(), 10, 64))
+	}
+	panic("not a number")
+}
+
+func asFloat(in any) float64 {
+	switch v := reflect.ValueOf(in); {
+	case v.IsValid() && v.Type().PkgPath() != "":
+	case v.CanInt():
+		return float64(v.Int())
+	case v.CanUint():
+		return float64(v.Uint())
+	case v.CanFloat():
+		return v.Float()
+	case v.Kind() == reflect.String:
+		return must(strconv.ParseFloat(v.String(), 64))
+	}
+	panic("not a number")
+}
+
+// place runs the stages of EvalCondition one by one, because the evaluator itself tells neither which stage failed nor
+// where.
+func place(result any, condition string) answer {
+	env := environment(result)
 	config := conf.CreateNew()
 	config.WithEnv(env)
 	if _, err := parser.ParseWithConfig(condition, config); err != nil {
@@ -86,7 +125,8 @@ func place(result any, condition string) answer {
 	if _, ok := output.(bool); !ok {
 		return answer{Kind: "not bool"}
 	}
-	return answer{Kind: "run"} // one of the stand-ins succeeded where the real function does not
+	// Answers that change from run to run: the order of a map, the time.
+	return answer{Kind: "run"}
 }
 
 func at(kind string, err error) answer {
@@ -147,20 +187,7 @@ type measured struct {
 
 func measure(asked request, atLeast time.Duration) measured {
 	result := resultOf(asked.Result)
-	env := map[string]any{
-		"result":  result,
-		"asInt":   func(v any) int64 { return int64(v.(float64)) },
-		"asFloat": func(v any) float64 { return v.(float64) },
-		"isNaN":   math.IsNaN,
-		"isInf":   func(f float64) bool { return math.IsInf(f, 0) },
-		"isNil":   func(any) bool { return result == nil },
-		"default": func(_ any, other any) any {
-			if result == nil {
-				return other
-			}
-			return result
-		},
-	}
+	env := environment(result)
 	program := must(expr.Compile(*asked.Condition, expr.Env(env)))
 	return measured{
 		Result:    asked.Result,

@@ -9,14 +9,15 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
 ROUTER := rollouts-plugin-trafficrouter-gatewayapi
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 STATIC := $(CURDIR)/dist/linux-amd64
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
 
 demo: ## a whole release on an embedded stage: no cluster, no account
-	cargo build --locked --profile quick -p gateway-api --bin $(ROUTER) -p serinus --bin serinus
-	target/quick/serinus demo --plugin target/quick/$(ROUTER)
+	cargo build --locked -p gateway-api --bin $(ROUTER) -p serinus --bin serinus
+	$(TARGET)/debug/serinus demo --plugin $(TARGET)/debug/$(ROUTER)
 
 test: fmt-check lint unit deny ## format, lints, unit, property, interop and doc tests, dependency policy
 
@@ -37,11 +38,11 @@ $(CARGO_DENY):
 
 e2e: ## the real world: API server, unmodified controllers, gateway (needs Go)
 	ARCH=amd64 PROFILE=quick tools/dist $(ROUTER)
-	cargo run --locked --profile quick -p realworld -- e2e --plugin $(STATIC)/$(ROUTER)
+	cargo run --locked -p realworld -- e2e --plugin $(STATIC)/$(ROUTER)
 
-soak: ## the long forms of idle, kill and load tests
+soak: ## the long forms of idle, kill and load tests (needs Go)
 	ARCH=amd64 tools/dist $(ROUTER)
-	cargo run --locked --profile quick -p realworld -- soak --plugin $(STATIC)/$(ROUTER)
+	cargo run --locked -p realworld -- e2e --long --plugin $(STATIC)/$(ROUTER)
 
 dist: ## static binaries, checksums and an SBOM in dist/ (ARCH=amd64 makes one)
 	tools/dist

@@ -279,3 +279,6 @@ impl TrafficRouter for Router {
 fn about(rollout: &Rollout, error: &(dyn std::error::Error + 'static)) -> RpcError {
     RpcError::new(format!("rollout {}: {}", rollout.key(), RpcError::chain(error)))
 }
+
+#[cfg(test)]
+mod tests;

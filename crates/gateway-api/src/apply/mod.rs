@@ -17,4 +17,6 @@ pub use self::update::{Applied, Applier, ApplyError, Limits, SelectError};
 pub const FIELD_MANAGER: &str = "serinus.dev/gateway-api";
 
 #[cfg(test)]
+pub(crate) mod fake;
+#[cfg(test)]
 mod tests;

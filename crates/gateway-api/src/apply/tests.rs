@@ -1,188 +1,18 @@
 //! Against a fake API server, with paused time.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Method, Request, Response};
-use http_body_util::{BodyExt, Full};
-use serde_json::{Value, json};
+use http::Method;
+use serde_json::json;
 use tokio::time::Instant;
-use tower::BoxError;
-use tower::util::BoxCloneSyncService;
 
+use super::fake::{Fake, Fault};
 use super::*;
 use crate::config::RouteTarget;
 use crate::intent::{Call, Intent};
 use crate::plan::{Plan, PlanError, plan_route};
 use crate::{RouteKey, RouteKind};
-
-/// What the fake does with one request instead of serving it.
-#[derive(Clone)]
-enum Fault {
-    Status(u16, &'static str),
-    RetryAfter(u64),
-    Plain(u16, &'static str),
-    Hang,
-    Cut,
-    /// Somebody else writes just before the request is served.
-    OtherWriter,
-    /// The request is served, but its answer does not arrive.
-    LostAnswer,
-}
-
-struct Fake {
-    /// The only route, served in one version.
-    version: &'static str,
-    route: Mutex<Value>,
-    faults: Mutex<Vec<(Method, Fault)>>,
-    log: Mutex<Vec<String>>,
-    other_writes: AtomicUsize,
-}
-
-impl Fake {
-    fn new(faults: Vec<(Method, Fault)>) -> Arc<Self> {
-        Self::serving("v1", faults)
-    }
-
-    fn serving(version: &'static str, faults: Vec<(Method, Fault)>) -> Arc<Self> {
-        let route = json!({"metadata": {"name": "web", "namespace": "shop", "resourceVersion": "1", "generation": 1,
-                "managedFields": [{"manager": "kubectl"}]},
-            "spec": {"later": true, "rules": [{"backendRefs": [
-                {"name": "stable", "port": 80, "weight": 100}, {"name": "canary", "port": 80, "weight": 0}]}]}});
-        Arc::new(Self {
-            version,
-            route: Mutex::new(route),
-            faults: Mutex::new(faults),
-            log: Mutex::default(),
-            other_writes: AtomicUsize::new(0),
-        })
-    }
-
-    fn applier(self: &Arc<Self>) -> Applier {
-        let fake = Arc::clone(self);
-        let service = tower::service_fn(move |request| {
-            let fake = Arc::clone(&fake);
-            async move { fake.answer(request).await }
-        });
-        Applier::new(Api::of_fake(BoxCloneSyncService::new(service)), Limits::default())
-    }
-
-    async fn answer(
-        &self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>>, BoxError> {
-        let (head, body) = request.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        self.log
-            .lock()
-            .unwrap()
-            .push(format!("{} {}", head.method, head.uri));
-        let fault = {
-            let mut faults = self.faults.lock().unwrap();
-            faults
-                .iter()
-                .position(|(method, _)| *method == head.method)
-                .map(|at| faults.remove(at).1)
-        };
-        let status = |code: u16, reason: &str| {
-            let text = json!({"kind": "Status", "reason": reason, "message": format!("because of {reason}"), "code": code});
-            response(code, &text.to_string())
-        };
-        match fault {
-            Some(Fault::Status(code, reason)) => return Ok(status(code, reason)),
-            Some(Fault::RetryAfter(seconds)) => {
-                let mut answer = status(429, "TooManyRequests");
-                answer.headers_mut().insert("retry-after", seconds.into());
-                return Ok(answer);
-            }
-            Some(Fault::Plain(code, text)) => return Ok(response(code, text)),
-            Some(Fault::Hang) => return std::future::pending().await,
-            Some(Fault::Cut) => return Err("connection reset".into()),
-            Some(Fault::OtherWriter) => {
-                let writes = self.other_writes.fetch_add(1, Ordering::Relaxed) + 1;
-                let mut route = self.route.lock().unwrap();
-                route["metadata"]["annotations"] = json!({"other": writes.to_string()});
-                bump(&mut route);
-            }
-            Some(Fault::LostAnswer) => {
-                self.serve(&head, &body);
-                return Err("connection reset".into());
-            }
-            None => {}
-        }
-        Ok(self.serve(&head, &body))
-    }
-
-    fn serve(
-        &self,
-        head: &http::request::Parts,
-        body: &Bytes,
-    ) -> Response<http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>> {
-        let path = format!(
-            "/apis/gateway.networking.k8s.io/{}/namespaces/shop/httproutes/web",
-            self.version
-        );
-        if !head
-            .uri
-            .path()
-            .starts_with(&format!("/apis/gateway.networking.k8s.io/{}/", self.version))
-        {
-            return response(404, "404 page not found\n");
-        }
-        if head.uri.path() != path {
-            return response(
-                404,
-                &json!({"kind": "Status", "reason": "NotFound", "message": "not found"}).to_string(),
-            );
-        }
-        let mut route = self.route.lock().unwrap();
-        if head.method == Method::PUT {
-            let mut new: Value = serde_json::from_slice(body).unwrap();
-            assert_eq!(new["metadata"]["managedFields"], Value::Null);
-            if new["metadata"]["resourceVersion"] != route["metadata"]["resourceVersion"] {
-                let conflict =
-                    json!({"kind": "Status", "reason": "Conflict", "message": "modified", "code": 409});
-                return response(409, &conflict.to_string());
-            }
-            new["metadata"]["managedFields"] = json!([]);
-            bump(&mut new);
-            *route = new;
-        }
-        response(200, &route.to_string())
-    }
-
-    fn weights(&self) -> String {
-        let route = self.route.lock().unwrap();
-        let refs = &route["spec"]["rules"][0]["backendRefs"];
-        format!("{}:{}", refs[0]["weight"], refs[1]["weight"])
-    }
-
-    fn verbs(&self) -> String {
-        let log = self.log.lock().unwrap();
-        log.iter()
-            .map(|line| line.split(' ').next().unwrap())
-            .collect::<Vec<_>>()
-            .join(" ")
-    }
-}
-
-fn bump(route: &mut Value) {
-    let version: u64 = route["metadata"]["resourceVersion"]
-        .as_str()
-        .unwrap()
-        .parse()
-        .unwrap();
-    route["metadata"]["resourceVersion"] = json!((version + 1).to_string());
-}
-
-fn response(code: u16, body: &str) -> Response<http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>> {
-    let body = Full::new(Bytes::copy_from_slice(body.as_bytes()))
-        .map_err(BoxError::from)
-        .boxed_unsync();
-    Response::builder().status(code).body(body).unwrap()
-}
 
 fn key() -> RouteKey {
     RouteKey {
@@ -227,7 +57,7 @@ async fn a_change_is_one_get_and_one_put() {
     let fake = Fake::new(vec![]);
     let applied = set(&fake, 20).await.unwrap();
     assert_eq!(
-        *fake.log.lock().unwrap(),
+        fake.requests(),
         [
             "GET /apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/web",
             "PUT /apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/web?fieldManager=serinus.dev/gateway-api"
@@ -235,7 +65,7 @@ async fn a_change_is_one_get_and_one_put() {
     );
     assert_eq!(fake.weights(), "80:20");
     assert_eq!(applied.object["metadata"]["resourceVersion"], "2");
-    assert_eq!(fake.route.lock().unwrap()["spec"]["later"], true);
+    assert_eq!(fake.web()["spec"]["later"], true);
 }
 
 #[tokio::test(start_paused = true)]
@@ -251,10 +81,7 @@ async fn conflicts_are_planned_anew_and_lose_nobodys_update() {
     let fake = Fake::new(storm);
     set(&fake, 20).await.unwrap();
     assert_eq!(fake.weights(), "80:20");
-    assert_eq!(
-        fake.route.lock().unwrap()["metadata"]["annotations"]["other"],
-        "8"
-    );
+    assert_eq!(fake.web()["metadata"]["annotations"]["other"], "8");
     assert_eq!(fake.verbs(), ["GET PUT"; 9].join(" "));
 }
 
@@ -264,7 +91,7 @@ async fn an_endless_storm_ends_with_an_error() {
     let error = set(&fake, 20).await.unwrap_err();
     assert_eq!(
         error,
-        "HTTPRoute shop/web: update failed after 12 attempts: the API server answered 409 Conflict: modified"
+        "HTTPRoute shop/web: update failed after 12 attempts: the API server answered 409 Conflict: because of Conflict"
     );
 }
 
@@ -379,7 +206,7 @@ async fn the_served_version_is_found_and_remembered() {
             .await
             .unwrap();
     }
-    let log = fake.log.lock().unwrap();
+    let log = fake.requests();
     let versions = log
         .iter()
         .map(|line| line.split('/').nth(3).unwrap())
@@ -414,7 +241,7 @@ async fn two_writers_of_this_process_do_not_conflict() {
 #[tokio::test(start_paused = true)]
 async fn an_impossible_plan_writes_nothing() {
     let fake = Fake::new(vec![]);
-    fake.route.lock().unwrap()["spec"]["rules"] = json!([]);
+    fake.edit_web(|route| route["spec"]["rules"] = json!([]));
     let error = set(&fake, 20).await.unwrap_err();
     assert!(
         error.starts_with("HTTPRoute shop/web: no rule of spec.rules has backendRefs"),

@@ -1,0 +1,348 @@
+//! The controller's calls against a fake API server, with paused time.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::apply::fake::{Fake, Fault};
+
+fn router(fake: &Arc<Fake>) -> Router {
+    Router::new(PluginName::default(), fake.applier(), Settle::default())
+}
+
+/// A release at the step of this index.
+fn rollout(config: Value, step: i32) -> Rollout {
+    let header = json!({"name": "header", "match": [{"headerName": "x", "headerValue": {"exact": "1"}}]});
+    serde_json::from_value(
+        json!({"metadata": {"name": "web", "namespace": "shop", "resourceVersion": "5"},
+        "spec": {"strategy": {"canary": {"stableService": "stable", "canaryService": "canary",
+            "steps": [{"setHeaderRoute": header}, {"setWeight": 20}, {"pause": {}}],
+            "trafficRouting": {"managedRoutes": [{"name": "header"}], "plugins": {"x/y": config}}}}},
+        "status": {"stableRS": "a", "currentPodHash": "b", "currentStepIndex": step}}),
+    )
+    .unwrap()
+}
+
+fn web() -> Rollout {
+    rollout(json!({"httpRoute": "web"}), 1)
+}
+
+fn rules(fake: &Fake) -> usize {
+    fake.web()["spec"]["rules"].as_array().unwrap().len()
+}
+
+fn header_route(rollout: &Rollout) -> SetHeaderRoute {
+    rollout.steps()[0].set_header_route.clone().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_as_the_controller_plays_it() {
+    let fake = Fake::new(vec![]);
+    let router = router(&fake);
+    let original = fake.web()["spec"].clone();
+    let at_header = rollout(json!({"httpRoute": "web"}), 0);
+    router
+        .set_header_route(&at_header, &header_route(&at_header))
+        .await
+        .unwrap();
+    assert_eq!(fake.verbs(), "GET PUT");
+    router.set_weight(&at_header, 0, &[]).await.unwrap();
+    assert_eq!(
+        (fake.verbs().as_str(), rules(&fake)),
+        ("GET", 2),
+        "nothing more to write"
+    );
+
+    router.set_weight(&web(), 20, &[]).await.unwrap();
+    assert_eq!(
+        (fake.verbs().as_str(), fake.weights().as_str()),
+        ("GET PUT", "80:20")
+    );
+    assert_eq!(
+        router.verify_weight(&web(), 20, &[]).await.unwrap(),
+        Verified::Verified
+    );
+    assert_eq!(fake.verbs(), "GET");
+    assert_eq!(
+        router
+            .verify_weight(&rollout(json!({"httpRoute": "web"}), 2), 20, &[])
+            .await
+            .unwrap(),
+        Verified::Verified
+    );
+    assert_eq!(fake.verbs(), "", "at a pause nobody asks");
+
+    let mut promoted = web();
+    promoted.status.current_pod_hash = "a".into();
+    router.remove_managed_routes(&promoted).await.unwrap();
+    router.set_weight(&promoted, 0, &[]).await.unwrap();
+    assert_eq!(fake.web()["spec"], original);
+    assert_eq!(fake.web()["metadata"]["annotations"], Value::Null);
+}
+
+/// Issues #147 and #191 of the Go plugin, #4486 and #4716 of argo-rollouts: the step has passed, so the controller
+/// never asks for the header route again.
+#[tokio::test(start_paused = true)]
+async fn a_header_route_comes_back_after_the_canary_flapped() {
+    let fake = Fake::new(vec![]);
+    let router = router(&fake);
+    router.set_weight(&web(), 20, &[]).await.unwrap();
+    assert_eq!(rules(&fake), 2);
+    // No canary pod is available: the controller removes managed routes and sets the weight to 0.
+    router.remove_managed_routes(&web()).await.unwrap();
+    router.set_weight(&web(), 0, &[]).await.unwrap();
+    assert_eq!(
+        (rules(&fake), fake.weights().as_str()),
+        (1, "100:0"),
+        "not in the reconcile that removed it"
+    );
+    router.verify_weight(&web(), 0, &[]).await.unwrap();
+    // A pod is available again.
+    router.set_weight(&web(), 20, &[]).await.unwrap();
+    assert_eq!((rules(&fake), fake.weights().as_str()), (2, "80:20"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_is_forgotten_with_its_reconcile() {
+    let fake = Fake::new(vec![(Method::PUT, Fault::Status(403, "Forbidden"))]);
+    let router = router(&fake);
+    router.remove_managed_routes(&web()).await.unwrap();
+    router.set_weight(&web(), 20, &[]).await.unwrap_err();
+    router.set_weight(&web(), 20, &[]).await.unwrap();
+    assert_eq!(rules(&fake), 2, "the reconcile that removed ended with the error");
+    router.remove_managed_routes(&web()).await.unwrap();
+    let mut later = web();
+    later.metadata.resource_version = "6".into();
+    router.set_weight(&later, 20, &[]).await.unwrap();
+    assert_eq!(
+        rules(&fake),
+        2,
+        "another state of the Rollout is another reconcile"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_does_not_follow_is_not_verified_and_never_an_error() {
+    let fake = Fake::new(vec![]);
+    fake.gateway_works.store(false, Ordering::Relaxed);
+    let router = router(&fake);
+    router.set_weight(&web(), 20, &[]).await.unwrap();
+    fake.verbs();
+    let start = Instant::now();
+    assert_eq!(
+        router.verify_weight(&web(), 20, &[]).await.unwrap(),
+        Verified::NotVerified
+    );
+    assert!(start.elapsed() <= VERIFY_WAIT);
+    assert_eq!(
+        fake.verbs().split(' ').count(),
+        11,
+        "a short wait, four looks a second"
+    );
+    fake.gateway_works.store(true, Ordering::Relaxed);
+    assert_eq!(
+        router.verify_weight(&web(), 20, &[]).await.unwrap(),
+        Verified::Verified
+    );
+
+    let mut broken = web();
+    broken
+        .spec
+        .strategy
+        .canary
+        .as_mut()
+        .unwrap()
+        .canary_service
+        .clear();
+    assert_eq!(
+        router.verify_weight(&broken, 20, &[]).await.unwrap(),
+        Verified::NotVerified
+    );
+    fake.remove_route("httproutes", "web");
+    assert_eq!(
+        router.verify_weight(&web(), 20, &[]).await.unwrap(),
+        Verified::NotVerified
+    );
+}
+
+/// "Not verified" at full weight makes the controller dereference the nil `currentStepIndex` of a Rollout without steps.
+#[tokio::test(start_paused = true)]
+async fn without_steps_it_is_set_weight_that_holds_up_a_promotion_but_not_for_ever() {
+    let fake = Fake::new(vec![]);
+    fake.gateway_works.store(false, Ordering::Relaxed);
+    let router = router(&fake);
+    let mut plain = web();
+    plain.spec.strategy.canary.as_mut().unwrap().steps.clear();
+    plain.status.current_step_index = None;
+    let error = router.set_weight(&plain, 100, &[]).await.unwrap_err().to_string();
+    assert!(
+        error.starts_with(
+            "rollout shop/web: waiting for the gateway before the stable version is replaced: HTTPRoute shop/web: \
+             Gateway shop/gw has not reported"
+        ),
+        "{error}"
+    );
+    assert_eq!(
+        router.verify_weight(&plain, 100, &[]).await.unwrap(),
+        Verified::Verified
+    );
+    assert_eq!(fake.weights(), "0:100", "it is set all the same");
+    tokio::time::advance(GUARD).await;
+    router.set_weight(&plain, 100, &[]).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_route_is_tried_and_every_failure_is_told() {
+    let fake = Fake::new(vec![]);
+    fake.add_route("grpcroutes", "api");
+    let router = router(&fake);
+    let several = rollout(
+        json!({"httpRoutes": [{"name": "web"}, {"name": "gone"}, {"name": "lost"}], "grpcRoute": "api"}),
+        1,
+    );
+    let error = router
+        .set_weight(&several, 20, &[])
+        .await
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        "rollout shop/web: HTTPRoute shop/gone: get failed: the API server answered 404 NotFound: because of NotFound; \
+         HTTPRoute shop/lost: get failed: the API server answered 404 NotFound: because of NotFound; \
+         done: HTTPRoute shop/web, GRPCRoute shop/api"
+    );
+    assert_eq!(fake.weights(), "80:20");
+    // Issue #95 of the Go plugin.
+    router.remove_managed_routes(&several).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn selectors_find_routes() {
+    let fake = Fake::new(vec![]);
+    fake.add_route("httproutes", "other");
+    let router = router(&fake);
+    let labelled = |labels: Value| rollout(json!({"httpRouteSelector": {"matchLabels": labels}}), 1);
+    router
+        .set_weight(&labelled(json!({"app": "web"})), 20, &[])
+        .await
+        .unwrap();
+    assert_eq!(fake.weights(), "80:20");
+    assert_eq!(
+        fake.requests()[0],
+        "GET /apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes?labelSelector=app%3Dweb"
+    );
+    let error = router
+        .set_weight(&labelled(json!({"app": "none"})), 20, &[])
+        .await
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        "rollout shop/web: no HTTPRoute in namespace \"shop\" has the labels \"app=none\" of the selector"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_experiments_ports_are_looked_up_once() {
+    let fake = Fake::new(vec![]);
+    let router = router(&fake);
+    let destination = WeightDestination {
+        service_name: "exp".into(),
+        weight: 10,
+        ..Default::default()
+    };
+    let error = router
+        .set_weight(&web(), 20, std::slice::from_ref(&destination))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("experiment Service \"exp\" cannot be read: the API server answered 404"),
+        "{error}"
+    );
+    fake.add(
+        "/api/v1/namespaces/shop/services/exp",
+        json!({"spec": {"ports": [{"port": 8080}]}}),
+    );
+    fake.verbs();
+    for verbs in ["GET GET GET PUT", "GET"] {
+        router
+            .set_weight(&web(), 20, std::slice::from_ref(&destination))
+            .await
+            .unwrap();
+        assert_eq!(fake.verbs(), verbs);
+    }
+    let rule = fake.web()["spec"]["rules"][1].clone();
+    assert_eq!(
+        rule["backendRefs"][2],
+        json!({"name": "exp", "port": 8080, "weight": 10})
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn header_routes_that_cannot_be_are_refused() {
+    let fake = Fake::new(vec![]);
+    fake.add_route("tcproutes", "web");
+    let router = router(&fake);
+    let tcp = rollout(json!({"tcpRoute": "web"}), 0);
+    let error = router
+        .set_header_route(&tcp, &header_route(&tcp))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("setHeaderRoute \"header\" needs an HTTPRoute or a GRPCRoute with useHeaderRoutes"),
+        "{error}"
+    );
+    let mut broken = rollout(json!({"httpRoute": "web"}), 0);
+    broken.spec.strategy.canary.as_mut().unwrap().steps[0]
+        .set_header_route
+        .as_mut()
+        .unwrap()
+        .matches[0]
+        .header_value = None;
+    let error = router
+        .set_header_route(&broken, &header_route(&broken))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        "rollout shop/web: HTTPRoute shop/web: managed route \"header\": headerValue of header x needs one of exact, \
+         prefix and regex"
+    );
+    router.set_weight(&broken, 0, &[]).await.unwrap();
+    assert_eq!(
+        fake.weights(),
+        "100:0",
+        "an invalid managed route never blocks weights or an abort"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_configured_is_told() {
+    let fake = Fake::new(vec![]);
+    let router = router(&fake);
+    let cases = [
+        (
+            rollout(json!({"httpRuote": "web"}), 1),
+            "rollout shop/web: trafficRouting.plugins[\"x/y\"].httpRuote is not a known field, did you mean httpRoute?",
+        ),
+        (
+            Rollout::default(),
+            "plugins is missing, this plugin has nothing to route",
+        ),
+    ];
+    for (rollout, expected) in cases {
+        let error = router
+            .set_weight(&rollout, 20, &[])
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(fake.verbs(), "");
+    }
+}

@@ -39,5 +39,5 @@ mod router;
 mod run;
 
 pub use kind::{GROUP, RouteKey, RouteKind};
-pub use router::Router;
+pub use router::{Router, Settings};
 pub use run::run;

@@ -15,7 +15,7 @@ use self::cycles::Cycles;
 use self::routes::{Report, Routes};
 use crate::apply::{Applier, ApplyError};
 use crate::config::{Config, PluginName};
-use crate::intent::{Call, Intent};
+use crate::intent::{Call, Intent, is_fully_promoted};
 use crate::plan::plan_route;
 use crate::verify::{Settle, Verdict, is_asked, judge};
 
@@ -26,21 +26,41 @@ const VERIFY_INTERVAL: Duration = Duration::from_millis(250);
 /// How long `SetWeight` protects users from a promotion that no gateway confirmed, where only its failure can.
 const GUARD: Duration = Duration::from_secs(300);
 
+/// What an operator may set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// When a gateway's report can be believed.
+    pub settle: Settle,
+    /// How long traffic stays on the canary Service after a promotion, while gateways learn that the stable Service has
+    /// other endpoints. Both select the same pods in that time. Zero switches it off.
+    pub promotion_hold: Duration,
+}
+
+impl Default for Settings {
+    /// A hold of 5 s, which gateways with endpoint discovery need at most.
+    fn default() -> Self {
+        Self {
+            settle: Settle::default(),
+            promotion_hold: Duration::from_secs(5),
+        }
+    }
+}
+
 /// The traffic router of one controller.
 pub struct Router {
     name: PluginName,
     applier: Applier,
-    settle: Settle,
+    settings: Settings,
     cycles: Cycles,
 }
 
 impl Router {
     /// A router that finds its configuration under this name and reaches routes through this applier.
-    pub fn new(name: PluginName, applier: Applier, settle: Settle) -> Self {
+    pub fn new(name: PluginName, applier: Applier, settings: Settings) -> Self {
         Self {
             name,
             applier,
-            settle,
+            settings,
             cycles: Cycles::default(),
         }
     }
@@ -120,7 +140,14 @@ impl Router {
                 let verdict = match read {
                     Ok(route) => {
                         let written = self.cycles.written(rollout, &target.key);
-                        judge(&target, &route, &intent, written, &self.settle, Timestamp::now())
+                        judge(
+                            &target,
+                            &route,
+                            &intent,
+                            written,
+                            &self.settings.settle,
+                            Timestamp::now(),
+                        )
                     }
                     Err(error) => Verdict::Pending(format!("{}: {}", target.key, RpcError::chain(&error))),
                 };
@@ -140,6 +167,27 @@ impl Router {
             open = still_open;
             sleep(VERIFY_INTERVAL).await;
         }
+    }
+
+    /// Whether a promotion is so fresh that moving traffic back to the stable Service would meet gateways that do not
+    /// know its new endpoints yet: the controller changes the Service's selector and the weight in the same reconcile
+    /// (argo-rollouts #4710).
+    ///
+    /// Only after a promotion, which the controller's own record tells: the canary that had the traffic is the stable
+    /// version now. A rollback to the stable version looks alike otherwise, and must not wait.
+    fn holds_promotion(&self, rollout: &Rollout) -> bool {
+        let canary = rollout
+            .status
+            .canary
+            .weights
+            .as_ref()
+            .map(|weights| &weights.canary);
+        let began = canary
+            .is_some_and(|canary| canary.weight > 0 && canary.pod_template_hash == rollout.status.stable_rs);
+        let since = self
+            .cycles
+            .promoted_for(rollout, is_fully_promoted(rollout), began);
+        since.is_some_and(|since| since < self.settings.promotion_hold)
     }
 
     /// Holds up a promotion that the controller would not hold up itself: a Rollout without steps, where "not verified"
@@ -184,7 +232,14 @@ impl TrafficRouter for Router {
         additional: &[WeightDestination],
     ) -> RpcResult {
         let config = self.config(rollout)?;
-        let intent = self.intent(rollout, Call::SetWeight(desired_weight, additional))?;
+        let mut intent = self.intent(rollout, Call::SetWeight(desired_weight, additional))?;
+        if self.holds_promotion(rollout) {
+            tracing::info!(
+                rollout = rollout.key(),
+                "promoted: traffic stays where it is until gateways know the new endpoints"
+            );
+            intent.split = None;
+        }
         if !(0..=rollout.max_traffic_weight()).contains(&desired_weight) {
             tracing::warn!(
                 rollout = rollout.key(),
@@ -214,7 +269,10 @@ impl TrafficRouter for Router {
         desired_weight: i32,
         additional: &[WeightDestination],
     ) -> RpcResult<Verified> {
-        let verified = if !is_asked(rollout, desired_weight) || rollout.steps().is_empty() {
+        let verified = if self.holds_promotion(rollout) {
+            // The controller comes back in 10 s, and nothing else waits for it.
+            Verified::NotVerified
+        } else if !is_asked(rollout, desired_weight) || rollout.steps().is_empty() {
             Verified::Verified
         } else {
             // An error would let the promotion pass and the controller would not come back (`trafficrouting.go`).

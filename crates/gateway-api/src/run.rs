@@ -7,10 +7,10 @@ use std::time::Duration;
 use clap::Parser;
 use rollouts_plugin::Plugin;
 
-use crate::Router;
 use crate::apply::{Api, Applier, Limits};
 use crate::config::PluginName;
 use crate::verify::Settle;
+use crate::{Router, Settings};
 
 /// Answers leave a little before the SDK gives up on a call, so that it is our error that the user reads.
 const CALL_DEADLINE: Duration = Duration::from_secs(30);
@@ -31,6 +31,12 @@ struct Args {
     /// Raise it for load balancers that report early; slow ones that are known get more by themselves.
     #[arg(long, env = "SERINUS_SETTLE_SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=300))]
     settle_seconds: u64,
+
+    /// Time for which traffic stays on the canary Service after a promotion, while gateways learn the stable Service's
+    /// new endpoints; both select the same pods then. 0 to 300 seconds; 0 switches it off. Raise it where requests fail
+    /// at the moment of promotion.
+    #[arg(long, env = "SERINUS_PROMOTION_HOLD_SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=300))]
+    promotion_hold_seconds: u64,
 
     /// Accepted for the Go plugin's sake and without effect: there is no client-side rate limit here.
     #[arg(long = "kubeClientQPS", value_name = "N", hide_short_help = true)]
@@ -63,6 +69,7 @@ pub fn run() -> ExitCode {
     let Args {
         plugin_name,
         settle_seconds,
+        promotion_hold_seconds,
         kube_client_qps: _,
         kube_client_burst: _,
         log_format: _,
@@ -71,8 +78,11 @@ pub fn run() -> ExitCode {
     let router = Router::new(
         PluginName::new(plugin_name, executable.as_deref()),
         Applier::new(Api::of_environment(), Limits::default()),
-        Settle {
-            default: Duration::from_secs(settle_seconds),
+        Settings {
+            settle: Settle {
+                default: Duration::from_secs(settle_seconds),
+            },
+            promotion_hold: Duration::from_secs(promotion_hold_seconds),
         },
     );
     // Started by hand, this says what the program is and how to register it.

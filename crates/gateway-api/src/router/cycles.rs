@@ -29,6 +29,8 @@ struct Cycle {
     written: HashMap<RouteKey, i64>,
     /// Since when a promotion is held up.
     guarded: Option<Instant>,
+    /// When the promotion was first seen.
+    promoted: Option<Instant>,
 }
 
 impl Cycles {
@@ -87,6 +89,21 @@ impl Cycles {
         }
     }
 
+    /// How long ago this promotion was first seen; [`None`] where there was none, or it was not seen.
+    pub(super) fn promoted_for(&self, rollout: &Rollout, promoted: bool, began: bool) -> Option<Duration> {
+        if promoted && began {
+            return Some(self.with(rollout, |cycle| {
+                cycle.promoted.get_or_insert_with(Instant::now).elapsed()
+            }));
+        }
+        let mut cycles = self.lock();
+        let cycle = cycles.get_mut(&rollout.key())?;
+        if !promoted {
+            cycle.promoted = None;
+        }
+        cycle.promoted.map(|since| since.elapsed())
+    }
+
     fn with<T>(&self, rollout: &Rollout, change: impl FnOnce(&mut Cycle) -> T) -> T {
         let now = Instant::now();
         let mut cycles = self.lock();
@@ -98,6 +115,7 @@ impl Cycles {
             removed: None,
             written: HashMap::new(),
             guarded: None,
+            promoted: None,
         });
         cycle.seen = now;
         change(cycle)

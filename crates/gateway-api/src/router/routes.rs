@@ -7,9 +7,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{ApplyError, plan_route};
 use crate::RouteKey;
-use crate::apply::{ApiError, Applied, Applier, SelectError};
-use crate::config::{Config, RouteTarget};
-use crate::intent::Intent;
+use crate::apply::{ApiError, Applied, Applier, Object, SelectError};
+use crate::config::{Config, Label, RouteTarget};
+use crate::intent::{Intent, Managed};
 use crate::plan::Problem;
 
 /// The routes of a Rollout: those it names and those its selectors find.
@@ -89,6 +89,9 @@ impl<'a> Routes<'a> {
                     }
                 }
             }
+            let results = self
+                .retry_without_managed(rollout, label, &intent, results, deadline)
+                .await;
             let report = Report {
                 results: self.targets.iter().map(|t| t.key.clone()).zip(results).collect(),
                 failure: None,
@@ -96,6 +99,50 @@ impl<'a> Routes<'a> {
             report.log(rollout);
             return report;
         }
+    }
+}
+
+impl Routes<'_> {
+    /// Sets the weights alone on routes whose managed rules the API server refused (422): an invalid rule must not hold
+    /// up weights, least of all an abort's. The refusal is logged.
+    async fn retry_without_managed(
+        &self,
+        rollout: &Rollout,
+        label: Option<&Label>,
+        intent: &Intent,
+        results: Vec<Result<Applied, ApplyError>>,
+        deadline: Instant,
+    ) -> Vec<Result<Applied, ApplyError>> {
+        if intent.split.is_none()
+            || !matches!(&intent.managed, Managed::Exactly(routes) if !routes.is_empty())
+        {
+            return results;
+        }
+        let weights = Intent {
+            managed: Managed::Keep,
+            ..intent.clone()
+        };
+        let retries = self
+            .targets
+            .iter()
+            .zip(results)
+            .map(async |(target, result)| match result {
+                Err(ApplyError::Api {
+                    source,
+                    verb: "update",
+                    ..
+                }) if source.code() == Some(422) => {
+                    tracing::warn!(
+                        rollout = rollout.key(),
+                        route = target.key.to_string(),
+                        "managed rules were refused, only the weights are set: {source}"
+                    );
+                    let plan = |route: &Object| plan_route(target, route, &weights, label);
+                    self.applier.update(&target.key, deadline, plan).await
+                }
+                other => other,
+            });
+        join_all(retries).await
     }
 }
 

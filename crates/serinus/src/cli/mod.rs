@@ -1,7 +1,8 @@
 //! The command line.
 
-pub mod demo;
+mod demo;
 mod logs;
+mod measure;
 mod show;
 
 use std::process::ExitCode;
@@ -25,6 +26,8 @@ struct Cli {
 enum Command {
     /// A whole release on an embedded stage: no cluster, no account.
     Demo(demo::Args),
+    /// Ask a URL many times, and tell whether the traffic is split as it should be.
+    Measure(measure::Args),
 }
 
 /// Runs the command line and says how it went: 0 if all was well, 1 if something measured was not as it should be,
@@ -39,6 +42,7 @@ pub fn run() -> ExitCode {
     let done = runtime.block_on(async {
         match cli.command {
             Command::Demo(args) => demo::run(args).await,
+            Command::Measure(args) => measure::run(args).await,
         }
     });
     match done {
@@ -56,4 +60,12 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 /// Writes to standard output; a closed pipe is nobody's error.
 fn print(text: &str) {
     drop(write_out(text));
+}
+
+fn confidence(text: &str) -> Result<f64, String> {
+    let accepted = |n: &f64| (50.0..=99.999_999).contains(n);
+    text.parse()
+        .ok()
+        .filter(accepted)
+        .ok_or_else(|| "not a percentage from 50 to 99.999999".to_owned())
 }

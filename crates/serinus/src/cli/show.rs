@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::Timestamp;
 
-use super::print;
+use super::{confidence, print};
 use crate::plugin::Plugin;
 use crate::rehearsal::journal::Journal;
 use crate::rehearsal::play::{Settings, play};
@@ -52,7 +52,9 @@ pub(super) struct Show {
     #[arg(long, default_value_t = 150, value_name = "MS")]
     pub(super) route_delay: u64,
     /// From changed endpoints to a gateway that uses them, in milliseconds.
-    #[arg(long, default_value_t = 50, value_name = "MS")]
+    ///
+    /// Make it longer than --route-delay to see the promotion race of gateways that learn endpoints late.
+    #[arg(long, default_value_t = 0, value_name = "MS")]
     pub(super) endpoint_delay: u64,
     /// From a pod asked for to a ready pod, in milliseconds.
     #[arg(long, default_value_t = 400, value_name = "MS")]
@@ -192,12 +194,4 @@ fn positive(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|n: &f64| n.is_finite() && *n > 0.0)
         .ok_or_else(|| "not a number above 0".to_owned())
-}
-
-fn confidence(text: &str) -> Result<f64, String> {
-    let accepted = |n: &f64| (50.0..=99.999_999).contains(n);
-    text.parse()
-        .ok()
-        .filter(accepted)
-        .ok_or_else(|| "not a percentage from 50 to 99.999999".to_owned())
 }

@@ -2,6 +2,7 @@
 //! was expected.
 
 pub mod ask;
+pub mod burst;
 pub mod by;
 pub mod expect;
 pub mod interval;

@@ -32,6 +32,8 @@ struct Shared {
     start_delay: Duration,
     sets: Mutex<BTreeMap<String, Set>>,
     changed: latest::Sender<u64>,
+    /// Held while slices are written: two writers would undo each other.
+    writing: Mutex<()>,
 }
 
 /// The pods of one template.
@@ -52,6 +54,7 @@ impl Workload {
             start_delay,
             sets: Mutex::default(),
             changed: latest::Sender::new(0),
+            writing: Mutex::default(),
         });
         let controller = Arc::new(Owned::spawn(control(Arc::clone(&shared))));
         Self {
@@ -97,6 +100,12 @@ impl Workload {
             .iter()
             .map(|(hash, set)| (hash.clone(), set.ready(now).try_into().unwrap_or(i32::MAX)))
             .collect()
+    }
+
+    /// Brings the EndpointSlices up to date at once, as after a Service's selector has changed. They follow by
+    /// themselves too; whoever measures what comes after a switch wants the stage's only delays to be the gateway's.
+    pub fn write_endpoints(&self) {
+        write_slices(&self.shared, Instant::now());
     }
 
     /// How many requests reached a version, mirrored ones included.
@@ -156,6 +165,7 @@ async fn control(shared: Arc<Shared>) {
 }
 
 fn write_slices(shared: &Shared, now: Instant) {
+    let _alone = shared.writing.lock().unwrap_or_else(PoisonError::into_inner);
     let services = find("", "services").expect("the stage serves Services");
     let slices = find("discovery.k8s.io", "endpointslices").expect("the stage serves EndpointSlices");
     let mut wanted = BTreeMap::new();

@@ -130,6 +130,12 @@ fn print_lines(lines: &[String]) -> io::Result<()> {
     write_out(&(lines.join("\n") + "\n"))
 }
 
+/// Colours, where standard output is a terminal and `NO_COLOR` is not set.
+pub fn suitable_paint() -> Paint {
+    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    Paint { colour }
+}
+
 /// This is the companion's standard output, not a plugin's.
 pub fn write_out(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();

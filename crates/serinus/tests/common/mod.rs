@@ -1,20 +1,24 @@
 //! A traffic router in this process: it edits the route through the stage's API over HTTP, as a plugin would, with
 //! GET, PUT and resourceVersion.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
 #![allow(
     clippy::unwrap_used,
     reason = "clippy.toml allows it in #[test] functions only, and this serves them"
 )]
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::{Method, Request};
+use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use serde_json::Value;
+use serde_json::{Value, json};
+use serinus::stage::gateway::CONTROLLER_NAME;
 use serinus::stage::release::call::{Answer, Call, CallError, Router};
 
 /// The fake.
@@ -32,20 +36,36 @@ impl FakeRouter {
         }
     }
 
-    /// A request of the API.
+    /// A request of the API with a JSON body.
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let (status, text) = self.raw(method, path, "application/json", body).await;
+        (status, serde_json::from_str(&text).unwrap_or_default())
+    }
+
+    /// A patch in one of its forms.
+    pub(crate) async fn patch(&self, path: &str, form: &str, patch: &Value) -> (u16, Value) {
+        let (status, text) = self.raw(Method::PATCH, path, form, Some(patch)).await;
+        (status, serde_json::from_str(&text).unwrap_or_default())
+    }
+
+    /// The text at a path.
+    pub(crate) async fn text(&self, path: &str) -> (u16, String) {
+        self.raw(Method::GET, path, "application/json", None).await
+    }
+
+    async fn raw(&self, method: Method, path: &str, form: &str, body: Option<&Value>) -> (u16, String) {
         let body = body.map(|b| Bytes::from(b.to_string())).unwrap_or_default();
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.api))
-            .header("content-type", "application/json")
+            .header("content-type", form)
             .header("user-agent", "fake-router")
             .body(Full::new(body))
             .unwrap();
         let response = self.client.request(request).await.unwrap();
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&body).unwrap_or_default())
+        (status, String::from_utf8_lossy(&body).into_owned())
     }
 
     async fn set_weight(&self, rollout: &Value, weight: i64) -> Result<Answer, CallError> {
@@ -103,4 +123,45 @@ fn route_path(rollout: &Value) -> String {
         rollout["metadata"]["namespace"].as_str().unwrap(),
         config["httpRoute"].as_str().unwrap()
     )
+}
+
+/// GatewayClass and Gateway of the stage's own gateway.
+pub(crate) fn gateway_objects(namespace: &str) -> [Value; 2] {
+    [
+        json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": {"name": "stage"},
+            "spec": {"controllerName": CONTROLLER_NAME}}),
+        json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+            "metadata": {"name": "gw", "namespace": namespace},
+            "spec": {"gatewayClassName": "stage", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]}}),
+    ]
+}
+
+/// An answer.
+pub(crate) struct Seen {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+    pub(crate) json: Value,
+}
+
+/// A request to a gateway.
+pub(crate) async fn get(url: &str, headers: HeaderMap) -> Seen {
+    static CLIENT: LazyLock<Client<HttpConnector, Full<Bytes>>> = LazyLock::new(|| {
+        Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build_http()
+    });
+    let mut request = Request::new(Full::default());
+    *request.uri_mut() = url.parse().unwrap();
+    *request.headers_mut() = headers;
+    let response = CLIENT.request(request).await.unwrap();
+    let (head, body) = response.into_parts();
+    let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+    let json = serde_json::from_str(&text).unwrap_or_default();
+    Seen {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        text,
+        json,
+    }
 }

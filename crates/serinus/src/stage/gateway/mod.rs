@@ -9,6 +9,8 @@
 pub mod conditions;
 pub mod filter;
 pub mod matching;
+#[cfg(test)]
+mod matching_tests;
 mod program;
 mod proxy;
 pub mod route;
@@ -20,6 +22,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::program::Delays;
 use self::proxy::Proxy;
 use self::stats::Stats;
 use super::api::Api;
@@ -39,7 +42,7 @@ pub struct Config {
     /// GKE about 8 s.
     pub route_delay: Duration,
     /// From changed endpoints to a gateway that uses them. Longer than `route_delay` on GKE (about 18 s), which is
-    /// what makes promotions race.
+    /// what makes promotions race: for a moment the stable version's Service still leads to the old pods.
     pub endpoint_delay: Duration,
 }
 
@@ -49,7 +52,7 @@ impl Default for Config {
             port: 0,
             seed: 1,
             route_delay: Duration::from_millis(150),
-            endpoint_delay: Duration::from_millis(50),
+            endpoint_delay: Duration::ZERO,
         }
     }
 }
@@ -59,7 +62,7 @@ impl Default for Config {
 pub struct Gateway {
     server: Server,
     proxy: Arc<Proxy>,
-    _programs: [Owned; 2],
+    _program: Owned,
 }
 
 impl Gateway {
@@ -72,22 +75,15 @@ impl Gateway {
             async move { proxy.answer(request).await }
         })
         .await?;
-        let programs = [
-            Owned::spawn(program::routes(
-                api.clone(),
-                Arc::clone(&proxy),
-                config.route_delay,
-            )),
-            Owned::spawn(program::endpoints(
-                api.clone(),
-                Arc::clone(&proxy),
-                config.endpoint_delay,
-            )),
-        ];
+        let delays = Delays {
+            routes: config.route_delay,
+            endpoints: config.endpoint_delay,
+        };
+        let program = Owned::spawn(program::follow(api.clone(), Arc::clone(&proxy), delays));
         Ok(Self {
             server,
             proxy,
-            _programs: programs,
+            _program: program,
         })
     }
 

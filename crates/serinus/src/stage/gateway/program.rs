@@ -1,4 +1,4 @@
-//! The gateway's controllers: they follow the API and program the proxy.
+//! The gateway's controller: it follows the API and programs the proxy.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::CONTROLLER_NAME;
 use super::conditions;
@@ -18,105 +19,127 @@ use crate::stage::api::{Api, resource};
 
 const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 
-/// Programs routes, and tells in their status what became of them.
-pub(super) async fn routes(api: Api, proxy: Arc<Proxy>, delay: Duration) {
-    let ours = ["httproutes", "gateways", "gatewayclasses", "referencegrants"];
-    let concerns = |change: &Change| {
-        let (plural, group) = change.key.kind.split_once('.').unwrap_or((&change.key.kind, ""));
-        // A status that was written, by us or another controller, changes nothing for the proxy.
-        let only_status = change.before.as_ref().is_some_and(|b| {
-            b["metadata"]["generation"].is_u64()
-                && b["metadata"]["generation"] == change.object["metadata"]["generation"]
-        });
-        (plural == "services" && group.is_empty())
-            || (group == GATEWAY_GROUP && ours.contains(&plural) && !only_status)
-    };
-    follow(&api, delay, concerns, || {
-        let httproutes = find(GATEWAY_GROUP, "httproutes").expect("the stage serves HTTPRoutes");
-        let attached: Vec<(Value, Vec<Value>)> = api
-            .list(httproutes)
-            .into_iter()
-            .map(|route| {
-                let parents = attached_parents(&api, &route);
-                (route, parents)
-            })
-            .filter(|(_, parents)| !parents.is_empty())
-            .collect();
-        let values: Vec<Value> = attached.iter().map(|(route, _)| route.clone()).collect();
-        let (table, verdicts) =
-            Table::compile(&values, &|namespace, target| resolve(&api, namespace, target));
-        *proxy.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
-
-        let now = rfc3339(Timestamp::now());
-        for verdict in verdicts {
-            let of_route = |(route, _): &&(Value, Vec<Value>)| {
-                route["metadata"]["name"] == *verdict.name
-                    && route["metadata"]["namespace"] == *verdict.namespace
-            };
-            let Some((_, parents)) = attached.iter().find(of_route) else {
-                continue;
-            };
-            let written = api.update(
-                httproutes,
-                &verdict.namespace,
-                &verdict.name,
-                Part::Status,
-                |route| {
-                    route["status"]["parents"] = conditions::parents(route, parents, &verdict, &now).into();
-                },
-            );
-            if let Err(error) = written {
-                tracing::debug!(%error, "the route is gone before its status was written");
-            }
-        }
-    })
-    .await;
-}
-
-/// Follows the EndpointSlices.
-pub(super) async fn endpoints(api: Api, proxy: Arc<Proxy>, delay: Duration) {
-    let slices = find("discovery.k8s.io", "endpointslices").expect("the stage serves EndpointSlices");
-    let kind = slices.group_resource();
-    follow(
-        &api,
-        delay,
-        |change: &Change| change.key.kind == kind,
-        || {
-            let mut all = Endpoints::new();
-            for slice in api.list(slices) {
-                if let Some((service, endpoint)) = endpoint_of(&slice) {
-                    all.entry(service).or_default().push(endpoint);
-                }
-            }
-            *proxy.endpoints.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(all);
-        },
-    )
-    .await;
-}
-
-/// Calls `program` at once and then `delay` after each change that concerns it. Changes that come meanwhile are
-/// programmed together.
-async fn follow(api: &Api, delay: Duration, concerns: impl Fn(&Change) -> bool, program: impl Fn()) {
+/// Follows the API: `delays` after a change the proxy obeys it, routes and endpoints each with their own delay. What
+/// becomes due first is programmed first, however late this task comes to it; endpoints go before routes.
+pub(super) async fn follow(api: Api, proxy: Arc<Proxy>, delays: Delays) {
     let mut revisions = api.revisions();
     let mut seen = *revisions.borrow_and_update();
-    program();
-    while revisions.changed().await.is_ok() {
-        let concerned = match api.changes_since(seen) {
+    program_endpoints(&api, &proxy);
+    program_routes(&api, &proxy);
+    let (mut endpoints_due, mut routes_due) = (None, None);
+    loop {
+        revisions.borrow_and_update();
+        let now = Instant::now();
+        let (endpoints, routes) = match api.changes_since(seen) {
             Ok(changes) => {
-                seen = changes.last().map_or(seen, |c| c.revision);
-                changes.iter().any(&concerns)
+                seen = changes.last().map_or(seen, |change| change.revision);
+                (
+                    changes.iter().any(concerns_endpoints),
+                    changes.iter().any(concerns_routes),
+                )
             }
-            // So many changes that some are forgotten: program, and go on from here.
+            // So many changes that some are forgotten: both, and on from here.
             Err(_) => {
                 seen = *revisions.borrow();
-                true
+                (true, true)
             }
         };
-        if concerned {
-            tokio::time::sleep(delay).await;
-            program();
+        if endpoints {
+            endpoints_due.get_or_insert(now + delays.endpoints);
+        }
+        if routes {
+            routes_due.get_or_insert(now + delays.routes);
+        }
+        let next = [endpoints_due, routes_due].into_iter().flatten().min();
+        match next {
+            Some(due) if due <= now && endpoints_due == Some(due) => {
+                endpoints_due = None;
+                program_endpoints(&api, &proxy);
+            }
+            Some(due) if due <= now => {
+                routes_due = None;
+                program_routes(&api, &proxy);
+            }
+            Some(due) => {
+                tokio::select! {
+                    changed = revisions.changed() => if changed.is_err() { return },
+                    () = tokio::time::sleep_until(due) => {}
+                }
+            }
+            None => {
+                if revisions.changed().await.is_err() {
+                    return;
+                }
+            }
         }
     }
+}
+
+/// From a change to a proxy that obeys it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Delays {
+    pub(super) routes: Duration,
+    pub(super) endpoints: Duration,
+}
+
+fn concerns_routes(change: &Change) -> bool {
+    let (plural, group) = change.key.kind.split_once('.').unwrap_or((&change.key.kind, ""));
+    // A status that was written, by us or another controller, changes nothing for the proxy.
+    let generation = |object: &Value| object["metadata"]["generation"].as_u64();
+    let only_status = change.before.as_ref().is_some_and(|before| {
+        generation(before).is_some() && generation(before) == generation(&change.object)
+    });
+    let ours = ["httproutes", "gateways", "gatewayclasses", "referencegrants"];
+    (plural == "services" && group.is_empty())
+        || (group == GATEWAY_GROUP && ours.contains(&plural) && !only_status)
+}
+
+fn concerns_endpoints(change: &Change) -> bool {
+    change.key.kind == "endpointslices.discovery.k8s.io"
+}
+
+/// Obeys the routes as they are, then tells in their status what became of them.
+fn program_routes(api: &Api, proxy: &Proxy) {
+    let httproutes = find(GATEWAY_GROUP, "httproutes").expect("the stage serves HTTPRoutes");
+    let routes = api.list(httproutes).into_iter();
+    let attached: Vec<(Value, Vec<Value>)> = routes
+        .map(|route| {
+            let parents = attached_parents(api, &route);
+            (route, parents)
+        })
+        .filter(|(_, parents)| !parents.is_empty())
+        .collect();
+    let values: Vec<Value> = attached.iter().map(|(route, _)| route.clone()).collect();
+    let (table, verdicts) = Table::compile(&values, &|namespace, target| resolve(api, namespace, target));
+    *proxy.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+
+    let now = rfc3339(Timestamp::now());
+    for verdict in verdicts {
+        let (namespace, name) = (&verdict.namespace, &verdict.name);
+        let of_route = |(route, _): &&(Value, Vec<Value>)| {
+            route["metadata"]["name"] == **name && route["metadata"]["namespace"] == **namespace
+        };
+        let Some((_, parents)) = attached.iter().find(of_route) else {
+            continue;
+        };
+        let written = api.update(httproutes, namespace, name, Part::Status, |route| {
+            route["status"]["parents"] = conditions::parents(route, parents, &verdict, &now).into();
+        });
+        if let Err(error) = written {
+            tracing::debug!(%error, "the route is gone before its status was written");
+        }
+    }
+}
+
+fn program_endpoints(api: &Api, proxy: &Proxy) {
+    let slices = find("discovery.k8s.io", "endpointslices").expect("the stage serves EndpointSlices");
+    let mut all = Endpoints::new();
+    for slice in api.list(slices) {
+        if let Some((service, endpoint)) = endpoint_of(&slice) {
+            all.entry(service).or_default().push(endpoint);
+        }
+    }
+    *proxy.endpoints.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(all);
 }
 
 /// The route's parentRefs that are Gateways of ours.

@@ -338,6 +338,7 @@ impl<'a> Driver<'a> {
                 object["spec"]["selector"][HASH_LABEL] = to.into();
             },
         )?;
+        self.stage.workload.write_endpoints();
         let from = from.unwrap_or_default();
         let message = format!("Switched selector for service '{service}' from '{from}' to '{to}'");
         self.observer.note(Happening::Switched {

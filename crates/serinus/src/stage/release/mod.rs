@@ -8,3 +8,6 @@ mod scale;
 pub mod spec;
 pub mod state;
 pub mod status;
+
+#[cfg(test)]
+mod tests;

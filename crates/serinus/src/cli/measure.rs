@@ -1,0 +1,185 @@
+//! `serinus measure`
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use serde_json::json;
+
+use super::{confidence, print};
+use crate::measure::ask::{Asker, Question};
+use crate::measure::burst::{Burst, burst};
+use crate::measure::by::By;
+use crate::measure::expect::{Check, Expectation};
+use crate::measure::interval::clopper_pearson;
+use crate::view::live::suitable_paint;
+use crate::view::paint::{Paint, Tone, percent, thousands};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What to ask: http:// or https://.
+    url: Uri,
+    /// How often to ask.
+    #[arg(short = 'n', long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    requests: u64,
+    /// Where an answer says who served it: `header:NAME`, `body` (all of it), `jsonpath:$.PATH`.
+    #[arg(long, default_value = "body", value_name = "WHERE")]
+    by: By,
+    /// Who should serve which share, in percent, such as `canary=20`; may be repeated.
+    #[arg(long = "expect", value_name = "NAME=PERCENT")]
+    expected: Vec<Expectation>,
+    /// How often a correct split passes a check, in percent.
+    #[arg(long, default_value_t = 99.9, value_name = "PERCENT", value_parser = confidence)]
+    confidence: f64,
+    /// A request header, such as `Host: shop.example.com`; may be repeated.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// HTTP method.
+    #[arg(short = 'X', long, default_value = "GET", value_name = "METHOD")]
+    method: Method,
+    /// Requests under way at a time.
+    #[arg(short = 'c', long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    clients: u32,
+    /// Use connections again. Without this each request makes its own, as curl does.
+    #[arg(long)]
+    keep_alive: bool,
+    /// Seconds to wait for an answer.
+    #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: u64,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `true`: every share holds, and every request was answered by somebody who says who they are.
+pub(super) async fn run(args: Args) -> anyhow::Result<bool> {
+    anyhow::ensure!(
+        matches!(args.url.scheme_str(), Some("http" | "https")) && args.url.host().is_some(),
+        "{} is not a URL to ask; write http://HOST/PATH or https://HOST/PATH",
+        args.url
+    );
+    let mut headers = HeaderMap::new();
+    for (name, value) in args.headers.iter().cloned() {
+        headers.append(name, value);
+    }
+    let asker = Asker::new(Question {
+        uri: args.url.clone(),
+        method: args.method.clone(),
+        headers,
+        by: args.by.clone(),
+        timeout: Duration::from_secs(args.timeout),
+        keep_alive: args.keep_alive,
+    })?;
+    let began = Instant::now();
+    let burst = tokio::select! {
+        burst = burst(&asker, args.requests, args.clients) => burst,
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+    };
+    let took = began.elapsed();
+    let confidence = args.confidence / 100.0;
+    let checks: Vec<Check> = args
+        .expected
+        .iter()
+        .map(|e| Check::judge(e.clone(), &burst.tally, confidence))
+        .collect();
+    let holds = checks.iter().all(|c| c.holds);
+    let complete = burst.complaints.is_empty();
+    if args.json {
+        let report = json!({
+            "url": args.url.to_string(), "requests": args.requests, "seconds": took.as_secs_f64(),
+            "tally": burst.tally, "complaints": burst.complaints, "checks": checks, "holds": holds && complete,
+        });
+        print(&format!("{report:#}\n"));
+    } else {
+        print(&text(&args, &burst, &checks, took, suitable_paint()));
+    }
+    anyhow::ensure!(burst.tally.named() > 0, "no answer says who served it; see --by");
+    Ok(holds && complete)
+}
+
+fn text(args: &Args, burst: &Burst, checks: &[Check], took: Duration, paint: Paint) -> String {
+    let tally = &burst.tally;
+    let named = tally.named();
+    let rate = tally.requests() as f64 / took.as_secs_f64();
+    let mut out = format!(
+        "{} requests to {} in {:.1} s ({rate:.0} a second)\n",
+        thousands(tally.requests()),
+        args.url,
+        took.as_secs_f64()
+    );
+    let mut names: Vec<&String> = tally.by.keys().collect();
+    names.extend(
+        args.expected
+            .iter()
+            .map(|e| &e.who)
+            .filter(|who| !tally.by.contains_key(*who)),
+    );
+    let width = names.iter().map(|n| n.chars().count()).max().unwrap_or(0).min(60);
+    // Without an answer that names anybody there is nothing to compare.
+    for name in names.into_iter().filter(|_| named > 0) {
+        let count = tally.of(name);
+        let (low, high) = clopper_pearson(count.answers, named, args.confidence / 100.0);
+        let measured = count.answers as f64 / named as f64 * 100.0;
+        let _ = write!(
+            out,
+            "  {name:<width$}  {:>17}  {measured:>5.1} %  its share is between {:.1} % and {:.1} %",
+            format!("{} of {}", thousands(count.answers), thousands(named)),
+            low * 100.0,
+            high * 100.0
+        );
+        for check in checks.iter().filter(|c| c.expected.who == *name) {
+            let (low, high) = check.allowed;
+            let (word, tone) = if check.holds {
+                ("holds", Tone::Good)
+            } else {
+                ("does not hold", Tone::Bad)
+            };
+            let share = percent(check.expected.share);
+            let _ = write!(
+                out,
+                "; {share} allows {} to {}: {}",
+                thousands(low),
+                thousands(high),
+                paint.text(tone, word)
+            );
+        }
+        if count.errors > 0 {
+            let _ = write!(
+                out,
+                "; {}",
+                paint.text(Tone::Bad, &format!("{} failed with 5xx", thousands(count.errors)))
+            );
+        }
+        out.push('\n');
+    }
+    for (complaint, times) in &burst.complaints {
+        let _ = writeln!(
+            out,
+            "  {} ×{}",
+            paint.text(Tone::Bad, complaint),
+            thousands(*times)
+        );
+    }
+    if !checks.is_empty() {
+        let _ = writeln!(
+            out,
+            "A correct split passes a check {} of the time.",
+            percent(args.confidence / 100.0)
+        );
+    }
+    out
+}
+
+fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("write NAME: VALUE")?;
+    let name = name
+        .trim()
+        .parse()
+        .map_err(|_| format!("{name:?} is not a header name"))?;
+    let value = value
+        .trim()
+        .parse()
+        .map_err(|_| format!("{value:?} is not a header value"))?;
+    Ok((name, value))
+}

@@ -10,6 +10,8 @@ mod slots;
 
 #[cfg(feature = "host")]
 pub use self::client::{Client, Error};
+#[cfg(all(test, feature = "plugin", feature = "host"))]
+pub(crate) use self::messages::Request;
 pub(crate) use self::messages::{Nothing, Types};
 #[cfg(feature = "plugin")]
 pub(crate) use self::{

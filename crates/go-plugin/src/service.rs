@@ -1,10 +1,14 @@
 //! What a plugin offers: receivers of net/rpc calls behind the names a host dispenses.
 
-use std::fmt;
+use std::{
+    any::Any,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use futures::future::BoxFuture;
 use gob::{Encoded, Encoder, Type};
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::Error};
 
 /// The answer of a call, to come: a [`Reply`], or the text of net/rpc's `Response.Error`.
 pub type Answer = BoxFuture<'static, Result<Reply, String>>;
@@ -73,7 +77,7 @@ impl Reply {
     pub fn new<T: Serialize + Send + 'static>(ty: &Type, value: T) -> Self {
         let ty = ty.clone();
         Self {
-            encode: Box::new(move |encoder, out| encoder.encode(&ty, &value, out)),
+            encode: Box::new(move |encoder, out| encoder.encode(&ty, &Caught(&value), out)),
         }
     }
 
@@ -81,6 +85,25 @@ impl Reply {
     pub(crate) fn encode(self, encoder: &mut Encoder, out: &mut Vec<u8>) -> Result<(), gob::Error> {
         (self.encode)(encoder, out)
     }
+}
+
+/// A value whose panic while it is written is an error, so that the encoder still knows what it has said.
+struct Caught<'a, T>(&'a T);
+
+impl<T: Serialize> Serialize for Caught<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        catch_unwind(AssertUnwindSafe(|| self.0.serialize(serializer)))
+            .unwrap_or_else(|panic| Err(S::Error::custom(panic_text(panic.as_ref()))))
+    }
+}
+
+/// What a panic says, as far as it is text.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the plugin panicked: {}", text.unwrap_or("no text"))
 }
 
 impl fmt::Debug for Reply {

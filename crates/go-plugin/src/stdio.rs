@@ -86,6 +86,15 @@ pub(crate) struct Printed {
 }
 
 impl Printed {
+    /// Nothing is printed.
+    #[cfg(all(test, feature = "host"))]
+    pub(crate) fn nothing() -> Self {
+        Self {
+            sender: broadcast::channel(1).0,
+            first: Mutex::default(),
+        }
+    }
+
     /// For one connection: the first one also gets what was printed before.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Bytes> {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();

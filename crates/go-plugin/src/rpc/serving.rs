@@ -2,7 +2,6 @@
 //! they are ready (`net/rpc`, `Server.ServeCodec`).
 
 use std::{
-    any::Any,
     collections::{HashMap, VecDeque},
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -26,7 +25,7 @@ use super::{
     slots::Slots,
 };
 use crate::{
-    service::{Answer, Reply},
+    service::{Answer, Reply, panic_text},
     yamux::{self, Stream},
 };
 
@@ -168,7 +167,7 @@ impl<R: Receiver> Serving<R> {
                 Ok(Some(Ok(Outcome::Now(result)))) => self.writer.answer(request, result),
                 Ok(Some(Ok(Outcome::Later(answer)))) => self.start(request, answer),
                 Ok(Some(Err(panic))) => {
-                    let text = panic_text(&request.service_method, panic.as_ref());
+                    let text = format!("{}: {}", request.service_method, panic_text(panic.as_ref()));
                     self.writer.answer(request, Err(text));
                 }
                 Ok(None) => {
@@ -200,7 +199,7 @@ impl<R: Receiver> Serving<R> {
             let _slot = slot;
             let result = match AssertUnwindSafe(answer).catch_unwind().await {
                 Ok(result) => result,
-                Err(panic) => Err(panic_text(&method, panic.as_ref())),
+                Err(panic) => Err(format!("{method}: {}", panic_text(panic.as_ref()))),
             };
             // Nobody listens when the stream is gone.
             _ = done.send((number, result));
@@ -326,12 +325,4 @@ impl Writer {
         self.output.extend_from_slice(&self.header);
         self.output.extend_from_slice(&self.value);
     }
-}
-
-fn panic_text(method: &str, panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("{method}: the plugin panicked: {}", text.unwrap_or("no text"))
 }

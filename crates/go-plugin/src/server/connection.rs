@@ -251,16 +251,5 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn calls_that_nobody_takes() {
-        let said = |method| unknown(method, &["Control", "Dispenser"]);
-        assert_eq!(said("Ping"), "rpc: service/method request ill-formed: Ping");
-        assert_eq!(said("Control.Pong"), "rpc: can't find method Control.Pong");
-        assert_eq!(said("Plugin.Type"), "rpc: can't find service Plugin.Type");
-        assert_eq!(said("A.Control.Ping"), "rpc: can't find service A.Control.Ping");
-    }
-}
+#[cfg(all(test, feature = "host"))]
+mod tests;

@@ -195,8 +195,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     /// Lets the session do what is due and sets the alarm for the next time.
     fn check_time(&mut self, cx: &mut Context<'_>) {
-        while let Some(at) = self.shared.lock().session.timeout() {
-            let at = Instant::from_std(at);
+        loop {
+            let due = self.shared.lock().session.timeout();
+            let Some(due) = due else { break };
+            let at = Instant::from_std(due);
             let sleep = self
                 .sleep
                 .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
@@ -207,8 +209,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 return;
             }
             let mut state = self.shared.lock();
-            // Its error is the session's end, which `poll_drive` sees.
-            _ = state.session.handle_timeout(now());
+            // The alarm counts in milliseconds and the clock does not, so it may still be a moment before the time. Its
+            // error is the session's end, which `poll_drive` sees.
+            _ = state.session.handle_timeout(now().max(due));
             state.wake();
         }
         self.sleep = None;
@@ -319,3 +322,6 @@ fn is_gone(error: &io::Error) -> bool {
 fn now() -> std::time::Instant {
     Instant::now().into_std()
 }
+
+#[cfg(test)]
+mod tests;

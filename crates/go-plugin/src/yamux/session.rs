@@ -741,3 +741,6 @@ impl Stream {
         self.ack_until = None;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -351,7 +351,7 @@ func flood(file string, _ []string) error {
 		if err != nil {
 			return err
 		}
-		sent, end := 0, time.Now().Add(500 * time.Millisecond)
+		sent, end := 0, time.Now().Add(500*time.Millisecond)
 		writer := bufio.NewWriterSize(connection, 64<<10)
 		send(func(bytes []byte) bool {
 			if sent%4096 < len(bytes) {

@@ -34,6 +34,7 @@ pub mod intent;
 pub mod plan;
 pub mod verify;
 
+mod events;
 mod kind;
 mod router;
 mod run;

@@ -3,6 +3,7 @@
 mod cycles;
 mod routes;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -15,6 +16,7 @@ use self::cycles::Cycles;
 use self::routes::{Report, Routes};
 use crate::apply::{Applier, ApplyError};
 use crate::config::{Config, PluginName};
+use crate::events::{Events, Reason};
 use crate::intent::{Call, Intent, is_fully_promoted};
 use crate::plan::plan_route;
 use crate::verify::{Settle, Verdict, is_asked, judge};
@@ -23,6 +25,8 @@ use crate::verify::{Settle, Verdict, is_asked, judge};
 const VERIFY_WAIT: Duration = Duration::from_millis(2500);
 /// Time between two looks.
 const VERIFY_INTERVAL: Duration = Duration::from_millis(250);
+/// How long a gateway may take before the Rollout's people are told what keeps it.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How long `SetWeight` protects users from a promotion that no gateway confirmed, where only its failure can.
 const GUARD: Duration = Duration::from_secs(300);
 
@@ -52,16 +56,19 @@ pub struct Router {
     applier: Applier,
     settings: Settings,
     cycles: Cycles,
+    events: Events,
 }
 
 impl Router {
     /// A router that finds its configuration under this name and reaches routes through this applier.
     pub fn new(name: PluginName, applier: Applier, settings: Settings) -> Self {
+        let events = Events::new(Arc::clone(applier.api()));
         Self {
             name,
             applier,
             settings,
             cycles: Cycles::default(),
+            events,
         }
     }
 
@@ -87,7 +94,9 @@ impl Router {
         let routes = Routes::find(&self.applier, config, deadline)
             .await
             .map_err(|error| about(rollout, &error))?;
-        Ok(routes.apply(rollout, config, intent, deadline).await)
+        Ok(routes
+            .apply(rollout, config, intent, &self.events, deadline)
+            .await)
     }
 
     async fn set_managed(
@@ -241,17 +250,19 @@ impl TrafficRouter for Router {
             intent.split = None;
         }
         if !(0..=rollout.max_traffic_weight()).contains(&desired_weight) {
-            tracing::warn!(
-                rollout = rollout.key(),
-                desired_weight,
-                "weight outside of 0 to maxTrafficWeight, the nearest bound is taken"
+            let message = format!(
+                "the controller asked for weight {desired_weight}, which lies outside of 0 to {}; the nearest bound is taken",
+                rollout.max_traffic_weight()
             );
+            self.events.warn(rollout, Reason::WeightOutOfRange, &message);
         }
         let result = async {
             let report = self
                 .apply(rollout, &config, intent, self.applier.deadline())
                 .await?;
-            self.cycles.remember(rollout, &report);
+            if self.cycles.remember(rollout, desired_weight, &report) {
+                report.tell_drift(rollout, &self.events);
+            }
             report.into_result(rollout, None)?;
             self.guard(rollout, desired_weight, additional).await
         }
@@ -280,7 +291,8 @@ impl TrafficRouter for Router {
             match verdict.unwrap_or_else(|error| Verdict::Pending(error.to_string())) {
                 Verdict::Verified => Verified::Verified,
                 Verdict::Unconfirmed(reason) => {
-                    tracing::warn!(rollout = rollout.key(), reason, "weight taken for verified");
+                    let message = format!("weight {desired_weight} is taken for served: {reason}");
+                    self.events.warn(rollout, Reason::WeightUnconfirmed, &message);
                     Verified::Verified
                 }
                 Verdict::Pending(reason) => {
@@ -290,10 +302,17 @@ impl TrafficRouter for Router {
                         reason,
                         "weight not verified yet"
                     );
+                    if self.cycles.pending_for(rollout, desired_weight) >= PATIENCE {
+                        let message = format!("weight {desired_weight} is not served yet: {reason}");
+                        self.events.warn(rollout, Reason::WeightNotServed, &message);
+                    }
                     Verified::NotVerified
                 }
             }
         };
+        if verified == Verified::Verified {
+            self.cycles.end_pending(rollout);
+        }
         self.cycles.end(rollout);
         Ok(verified)
     }

@@ -147,6 +147,16 @@ impl Api {
             .collect())
     }
 
+    /// Creates an event.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn post_event(&self, namespace: &str, event: &Object) -> Result<Object, ApiError> {
+        let path = format!("/api/v1/namespaces/{namespace}/events?fieldManager={FIELD_MANAGER}");
+        self.send(Method::POST, path, Bytes::from(event.to_string()))
+            .await
+    }
+
     /// Port numbers of a Service.
     ///
     /// # Errors

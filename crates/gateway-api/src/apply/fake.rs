@@ -37,6 +37,7 @@ pub(crate) struct Fake {
     faults: Mutex<Vec<(Method, Fault)>>,
     log: Mutex<Vec<String>>,
     other_writes: AtomicUsize,
+    events: Mutex<Vec<String>>,
     /// Whether the gateway accepts what is written.
     pub(crate) gateway_works: AtomicBool,
 }
@@ -54,6 +55,7 @@ impl Fake {
             faults: Mutex::new(faults),
             log: Mutex::default(),
             other_writes: AtomicUsize::new(0),
+            events: Mutex::default(),
             gateway_works: AtomicBool::new(true),
         };
         fake.add_route("httproutes", "web");
@@ -119,8 +121,17 @@ impl Fake {
         let log = std::mem::take(&mut *self.log.lock().unwrap());
         log.iter()
             .map(|line| line.split(' ').next().unwrap())
+            .filter(|verb| *verb != "POST")
             .collect::<Vec<_>>()
             .join(" ")
+    }
+
+    /// The events sent so far, once those under way have arrived.
+    pub(crate) async fn events(&self) -> Vec<String> {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        std::mem::take(&mut *self.events.lock().unwrap())
     }
 
     fn path(&self, resource: &str, name: &str) -> String {
@@ -175,6 +186,16 @@ impl Fake {
         let group = "/apis/gateway.networking.k8s.io/";
         if path.starts_with(group) && !path.starts_with(&format!("{group}{}/", self.version)) {
             return response(404, "404 page not found\n");
+        }
+        if head.method == Method::POST {
+            let event: Value = serde_json::from_slice(body).unwrap();
+            let text = format!(
+                "{}: {}",
+                event["reason"].as_str().unwrap(),
+                event["message"].as_str().unwrap()
+            );
+            self.events.lock().unwrap().push(text);
+            return response(201, &event.to_string());
         }
         let mut objects = self.objects.lock().unwrap();
         if let Some(query) = head

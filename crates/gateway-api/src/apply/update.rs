@@ -1,6 +1,7 @@
 //! Read, plan, write, and again from the start where that did not work out.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -92,11 +93,13 @@ pub struct Applied {
     pub object: Object,
     /// The plan; [`Plan::object`] is [`None`] where nothing had to be written.
     pub plan: Plan,
+    /// The route as it was before the write.
+    pub before: Option<Object>,
 }
 
 /// Brings routes to their plans.
 pub struct Applier {
-    api: Api,
+    api: Arc<Api>,
     limits: Limits,
     locks: Locks,
 }
@@ -105,14 +108,14 @@ impl Applier {
     /// Over this API server, within these limits.
     pub fn new(api: Api, limits: Limits) -> Self {
         Self {
-            api,
+            api: Arc::new(api),
             limits,
             locks: Locks::default(),
         }
     }
 
     /// The API server.
-    pub fn api(&self) -> &Api {
+    pub fn api(&self) -> &Arc<Api> {
         &self.api
     }
 
@@ -223,15 +226,24 @@ impl Applier {
             Err(error) => return Ok(Err(error)),
         };
         let Some(planned) = plan.object.as_mut() else {
-            return Ok(Ok(Applied { object, plan }));
+            return Ok(Ok(Applied {
+                object,
+                plan,
+                before: None,
+            }));
         };
         *verb = "update";
         // The API server keeps the entries of other managers when a write does not mention them.
         if let Some(metadata) = planned["metadata"].as_object_mut() {
             metadata.remove("managedFields");
         }
+        let before = object;
         let object = self.timed(self.api.put_route(key, planned)).await?;
-        Ok(Ok(Applied { object, plan }))
+        Ok(Ok(Applied {
+            object,
+            plan,
+            before: Some(before),
+        }))
     }
 
     async fn timed<T>(&self, request: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {

@@ -27,6 +27,10 @@ struct Cycle {
     removed: Option<String>,
     /// Generations of our last writes.
     written: HashMap<RouteKey, i64>,
+    /// The weight that was set last.
+    weight: Option<i32>,
+    /// A weight that is not served, and since when.
+    pending: Option<(i32, Instant)>,
     /// Since when a promotion is held up.
     guarded: Option<Instant>,
     /// When the promotion was first seen.
@@ -57,16 +61,33 @@ impl Cycles {
         }
     }
 
-    /// The generations that carry what was set.
-    pub(super) fn remember(&self, rollout: &Rollout, report: &Report) {
-        if report.written().next().is_some() {
-            self.with(rollout, |cycle| {
-                cycle.written.extend(
-                    report
-                        .written()
-                        .map(|(key, generation)| (key.clone(), generation)),
-                );
-            });
+    /// What was set, and the generations that carry it. Answers whether the same weight had been set before.
+    pub(super) fn remember(&self, rollout: &Rollout, weight: i32, report: &Report) -> bool {
+        self.with(rollout, |cycle| {
+            cycle.written.extend(
+                report
+                    .written()
+                    .map(|(key, generation)| (key.clone(), generation)),
+            );
+            cycle.weight.replace(weight) == Some(weight)
+        })
+    }
+
+    /// How long this weight has not been served.
+    pub(super) fn pending_for(&self, rollout: &Rollout, weight: i32) -> Duration {
+        self.with(rollout, |cycle| match cycle.pending {
+            Some((known, since)) if known == weight => since.elapsed(),
+            _ => {
+                cycle.pending = Some((weight, Instant::now()));
+                Duration::ZERO
+            }
+        })
+    }
+
+    /// The weight is served.
+    pub(super) fn end_pending(&self, rollout: &Rollout) {
+        if let Some(cycle) = self.lock().get_mut(&rollout.key()) {
+            cycle.pending = None;
         }
     }
 
@@ -114,6 +135,8 @@ impl Cycles {
             seen: now,
             removed: None,
             written: HashMap::new(),
+            weight: None,
+            pending: None,
             guarded: None,
             promoted: None,
         });

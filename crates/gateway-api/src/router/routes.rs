@@ -9,8 +9,9 @@ use super::{ApplyError, plan_route};
 use crate::RouteKey;
 use crate::apply::{ApiError, Applied, Applier, Object, SelectError};
 use crate::config::{Config, Label, RouteTarget};
+use crate::events::{Events, Reason, last_other_writer};
 use crate::intent::{Intent, Managed};
-use crate::plan::Problem;
+use crate::plan::{Change, Problem};
 
 /// The routes of a Rollout: those it names and those its selectors find.
 pub(super) struct Routes<'a> {
@@ -49,6 +50,7 @@ impl<'a> Routes<'a> {
         rollout: &Rollout,
         config: &Config,
         mut intent: Intent,
+        events: &Events,
         deadline: Instant,
     ) -> Report {
         loop {
@@ -90,13 +92,13 @@ impl<'a> Routes<'a> {
                 }
             }
             let results = self
-                .retry_without_managed(rollout, label, &intent, results, deadline)
+                .retry_without_managed((rollout, events), label, &intent, results, deadline)
                 .await;
             let report = Report {
                 results: self.targets.iter().map(|t| t.key.clone()).zip(results).collect(),
                 failure: None,
             };
-            report.log(rollout);
+            report.tell(rollout, events);
             return report;
         }
     }
@@ -104,10 +106,10 @@ impl<'a> Routes<'a> {
 
 impl Routes<'_> {
     /// Sets the weights alone on routes whose managed rules the API server refused (422): an invalid rule must not hold
-    /// up weights, least of all an abort's. The refusal is logged.
+    /// up weights, least of all an abort's. The refusal is told.
     async fn retry_without_managed(
         &self,
-        rollout: &Rollout,
+        (rollout, events): (&Rollout, &Events),
         label: Option<&Label>,
         intent: &Intent,
         results: Vec<Result<Applied, ApplyError>>,
@@ -132,11 +134,11 @@ impl Routes<'_> {
                     verb: "update",
                     ..
                 }) if source.code() == Some(422) => {
-                    tracing::warn!(
-                        rollout = rollout.key(),
-                        route = target.key.to_string(),
-                        "managed rules were refused, only the weights are set: {source}"
+                    let message = format!(
+                        "{}: managed rules were refused, only the weights are set: {source}",
+                        target.key
                     );
+                    events.warn(rollout, Reason::ManagedRouteRefused, &message);
                     let plan = |route: &Object| plan_route(target, route, &weights, label);
                     self.applier.update(&target.key, deadline, plan).await
                 }
@@ -208,16 +210,41 @@ impl Report {
         Err(RpcError::new(sentence))
     }
 
-    fn log(&self, rollout: &Rollout) {
-        let rollout = rollout.key();
+    fn tell(&self, rollout: &Rollout, events: &Events) {
         for (key, result) in &self.results {
             let Ok(applied) = result else { continue };
-            let route = key.to_string();
             for change in &applied.plan.changes {
-                tracing::info!(rollout, route, "{change}");
+                tracing::info!(rollout = rollout.key(), route = key.to_string(), "{change}");
             }
             for refusal in &applied.plan.refused {
-                tracing::warn!(rollout, route, "{refusal}");
+                events.warn(rollout, Reason::ManagedRouteRefused, &refusal.to_string());
+            }
+        }
+    }
+
+    /// Tells who changed weights that had been set, now that they are set right.
+    pub(super) fn tell_drift(&self, rollout: &Rollout, events: &Events) {
+        for (key, result) in &self.results {
+            let Ok(Applied {
+                plan,
+                before: Some(before),
+                ..
+            }) = result
+            else {
+                continue;
+            };
+            let drifts = plan
+                .changes
+                .iter()
+                .filter(|change| matches!(change, Change::Weights { .. }));
+            let drifts = drifts.map(Change::to_string).collect::<Vec<_>>();
+            if !drifts.is_empty() {
+                let who = last_other_writer(before).unwrap_or("somebody");
+                let message = format!(
+                    "{key}: {who} had changed the weights, they are set right: {}",
+                    drifts.join("; ")
+                );
+                events.warn(rollout, Reason::WeightsReverted, &message);
             }
         }
     }

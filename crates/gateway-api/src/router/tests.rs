@@ -432,3 +432,62 @@ async fn a_new_release_ends_the_hold() {
     router.set_weight(&next, 0, &[]).await.unwrap();
     assert_eq!(fake.weights(), "100:0");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_stays_behind_is_told_with_its_own_words() {
+    let fake = Fake::new(vec![]);
+    let router = router(&fake);
+    router.set_weight(&web(), 20, &[]).await.unwrap();
+    fake.gateway_works.store(false, Ordering::Relaxed);
+    fake.edit_web(|route| {
+        route["status"]["parents"][0]["conditions"][0]["status"] = json!("False");
+        route["status"]["parents"][0]["conditions"][0]["reason"] = json!("UnsupportedValue");
+        route["status"]["parents"][0]["conditions"][0]["message"] = json!("no");
+    });
+    router.verify_weight(&web(), 20, &[]).await.unwrap();
+    assert!(fake.events().await.is_empty(), "patience first");
+    tokio::time::advance(PATIENCE).await;
+    router.verify_weight(&web(), 20, &[]).await.unwrap();
+    assert_eq!(
+        fake.events().await,
+        [
+            "WeightNotServed: weight 20 is not served yet: HTTPRoute shop/web: Gateway shop/gw reports Accepted=False \
+          (UnsupportedValue): no"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_changed_the_weights_is_told() {
+    let fake = Fake::new(vec![]);
+    let router = router(&fake);
+    router.set_weight(&web(), 20, &[]).await.unwrap();
+    fake.edit_web(|route| {
+        let rules = route["spec"]["rules"].as_array_mut().unwrap();
+        rules.last_mut().unwrap()["backendRefs"][0]["weight"] = json!(100);
+        route["metadata"]["managedFields"] =
+            json!([{"manager": "argocd-controller", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:spec": {}}}]);
+    });
+    router.set_weight(&web(), 20, &[]).await.unwrap();
+    assert_eq!(
+        fake.events().await,
+        [
+            "WeightsReverted: HTTPRoute shop/web: argocd-controller had changed the weights, they are set right: \
+          spec.rules[1]: stable 100 to 80, canary 20 to 20"
+        ]
+    );
+    router.set_weight(&web(), 40, &[]).await.unwrap();
+    assert!(fake.events().await.is_empty(), "a new weight is no drift");
+}
+
+/// argo-rollouts #3589 and #4424: arithmetic on replica counts goes beyond the bounds, in an abort of all times.
+#[tokio::test(start_paused = true)]
+async fn a_weight_out_of_range_is_taken_for_the_nearest_bound() {
+    let fake = Fake::new(vec![]);
+    let router = router(&fake);
+    for (weight, expected) in [(120, "0:100"), (-20, "100:0")] {
+        router.set_weight(&web(), weight, &[]).await.unwrap();
+        assert_eq!(fake.weights(), expected);
+    }
+    assert!(fake.events().await[0].contains("asked for weight 120, which lies outside of 0 to 100"));
+}

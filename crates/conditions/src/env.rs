@@ -3,7 +3,6 @@
 
 use crate::go::number;
 use crate::go::print;
-use crate::go::utf8;
 use crate::time::methods::Method;
 use crate::types::{Signature, Type};
 use crate::value::Datum;
@@ -88,10 +87,7 @@ fn as_float(x: &Datum) -> Result<f64, String> {
 }
 
 fn not_supported(name: &str, x: &Datum) -> String {
-    let printed = print::value(x);
-    // The value itself could be of any length.
-    let shown: String = utf8::lossy(&printed).chars().take(100).collect();
-    format!("{name}() not supported on {} {shown}", x.go_type())
+    format!("{name}() not supported on {} {}", x.go_type(), print::short(x))
 }
 
 /// A function as a value.

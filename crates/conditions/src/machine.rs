@@ -251,6 +251,11 @@ impl Machine<'_, '_, '_> {
                 let value = call::call_typed(&function, signature, &arguments, self.result)?;
                 self.push(value);
             }
+            Op::CallDetached(signature) => {
+                let function = self.pop()?;
+                self.pop_many(signature.params.len() + 1)?;
+                return Err(not_of_type(&function, &signature.to_string()));
+            }
             Op::CallBuiltin(builtin, count) => {
                 let from = self
                     .stack
@@ -395,7 +400,8 @@ impl Machine<'_, '_, '_> {
         let items = self.pop_many(count.saturating_mul(2))?;
         let mut entries = BTreeMap::new();
         let mut items = items.into_iter();
-        while let (Some(key), Some(value)) = (items.next(), items.next()) {
+        // From the last pair to the first, so that the first of equal keys wins.
+        while let (Some(value), Some(key)) = (items.next_back(), items.next_back()) {
             match key {
                 Datum::Text(key) => entries.insert(key, value),
                 other => return Err(not_of_type(&other, "string")),

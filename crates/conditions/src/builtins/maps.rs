@@ -3,6 +3,7 @@
 use super::lists::{kind, list_of};
 use super::to_int;
 use crate::error::Fault;
+use crate::go::print;
 use crate::machine::{Meter, access};
 use crate::value::{Datum, Key, List, ListKind, Map};
 
@@ -61,7 +62,7 @@ pub(super) fn from_pairs(x: &Datum, meter: &mut Meter<'_>) -> Result<Datum, Box<
             other => return Err(Fault::run(format!("invalid pair {}", kind(other)))),
         };
         if pair.len() != 2 {
-            return Err(Fault::run(format!("invalid pair length {}", pair.len())));
+            return Err(Fault::run(format!("invalid pair length {}", print::short(&item))));
         }
         let key = pair.at(0);
         let hashed = Key::of(&key).map_err(unhashable)?;
@@ -83,7 +84,7 @@ pub(crate) fn grouped(
 }
 
 pub(crate) fn unhashable(go_type: &'static str) -> Box<Fault> {
-    Fault::run(format!("runtime error: hash of unhashable type {go_type}"))
+    Fault::run(format!("hash of unhashable type: {go_type}"))
 }
 
 fn map_of<'d>(x: &'d Datum, what: &str, end: &str) -> Result<&'d Map, Box<Fault>> {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{Meter, compare};
-use crate::builtins::to_int;
+use crate::builtins::{to_int, unhashable};
 use crate::env::Function;
 use crate::error::Fault;
-use crate::go::{print, utf8};
+use crate::go::print;
 use crate::time::methods;
 use crate::value::{Datum, Key, List, ListKind, Map, MapKind};
 
@@ -68,9 +68,7 @@ fn out_of_range(index: i64, len: usize) -> Box<Fault> {
 }
 
 fn cannot_fetch(x: &Datum, key: &Datum) -> Box<Fault> {
-    let printed = print::value(key);
-    let shown: String = utf8::lossy(&printed).chars().take(100).collect();
-    Fault::run(format!("cannot fetch {shown} from {}", x.go_type()))
+    Fault::run(format!("cannot fetch {} from {}", print::short(key), x.go_type()))
 }
 
 /// The value below a key.
@@ -98,9 +96,7 @@ pub(crate) fn lookup<'m>(map: &'m Map, key: &Datum) -> Result<Option<&'m Datum>,
         },
         MapKind::AnyAny | MapKind::Groups => match Key::of(key) {
             Ok(key) => Ok(map.key(&key)),
-            Err(go_type) => Err(Fault::run(format!(
-                "runtime error: hash of unhashable type {go_type}"
-            ))),
+            Err(go_type) => Err(unhashable(go_type)),
         },
     }
 }
@@ -151,10 +147,7 @@ pub(super) fn slice(x: &Datum, from: &Datum, to: &Datum, meter: &mut Meter<'_>) 
             let (from, to) = bounds(text.len())?;
             meter.text(text.as_bytes()[from..to].to_vec())
         }
-        _ => {
-            let printed = print::value(from);
-            Err(Fault::run(format!("cannot slice {}", utf8::lossy(&printed))))
-        }
+        _ => Err(Fault::run(format!("cannot slice {}", print::short(from)))),
     }
 }
 

@@ -423,7 +423,12 @@ impl Emitter<'_> {
         };
         match self.ty(callee) {
             Type::Func(signature) if is_called_typed(signature, is_method) => {
-                self.op(Op::CallTyped(signature));
+                let is_detached = signature.receiver.is_some() && !is_method;
+                self.op(if is_detached {
+                    Op::CallDetached(signature)
+                } else {
+                    Op::CallTyped(signature)
+                });
             }
             _ => {
                 self.op(Op::Call(u32::try_from(arguments.len()).unwrap_or(u32::MAX)));

@@ -73,6 +73,9 @@ pub(crate) enum Op {
     Call(u32),
     /// Takes a function of this type and its arguments.
     CallTyped(&'static Signature),
+    /// Takes a method that lost its receiver to a variable, a receiver and arguments, and fails: expr takes the type with
+    /// the receiver for the type without.
+    CallDetached(&'static Signature),
     CallBuiltin(Builtin, u32),
     /// Takes a number and so many elements.
     Array,

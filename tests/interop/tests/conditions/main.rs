@@ -156,21 +156,36 @@ fn number_from(variable: &str) -> Option<u64> {
     )
 }
 
+/// Results and conditions of every recorded case.
 fn fixtures() -> Vec<(String, String)> {
-    let lines = include_str!("../../../../crates/conditions/fixtures/conditions.jsonl").lines();
+    let files = [
+        include_str!("../../../../crates/conditions/fixtures/conditions.jsonl"),
+        include_str!("../../../../crates/conditions/fixtures/argo-docs.jsonl"),
+        include_str!("../../../../crates/conditions/fixtures/corners.jsonl"),
+    ];
     let case = |line: &str| {
         let json: serde_json::Value = serde_json::from_str(line).expect("a fixture is JSON");
-        ["result", "condition"].map(|field| {
-            json[field]
+        let field = |name: &str| {
+            json[name]
                 .as_str()
                 .expect("a fixture's fields are strings")
                 .to_owned()
-        })
+        };
+        (field("result"), field("condition"))
     };
-    lines
-        .map(case)
-        .map(|[result, condition]| (result, condition))
-        .collect()
+    files.iter().flat_map(|file| file.lines()).map(case).collect()
+}
+
+/// Whether the condition makes text of a function. Go prints its address, which a run does not change but the next
+/// build does.
+fn prints_a_function(condition: &str) -> bool {
+    let names = [
+        "$env", "isNaN", "isInf", "isNil", "asInt", "asFloat", "default", ".Year", ".Hours", "#",
+    ];
+    let prints = ["string(", "toJSON(", "string ("]
+        .iter()
+        .any(|call| condition.contains(call));
+    prints && names.iter().any(|name| condition.contains(name))
 }
 
 /// What was compared, and what was found.
@@ -178,7 +193,7 @@ fn fixtures() -> Vec<(String, String)> {
 struct Differences {
     cases: usize,
     outcomes: BTreeMap<String, usize>,
-    /// Cases that Go answers now so, now so.
+    /// Cases that Go answers now so, now so: the order of a map, the time, the address of a function.
     unsteady: usize,
     /// Cases that only our budgets end.
     limited: usize,
@@ -213,7 +228,10 @@ impl Differences {
         if !agrees(go) {
             // The order of a map is random there.
             let others = again();
-            if others.iter().any(|other| other != go) || others.iter().any(agrees) {
+            let is_unsteady = others.iter().any(|other| other != go);
+            if is_unsteady
+                || prints_a_function(condition) && (go.outcome != "error" || ours.outcome != "error")
+            {
                 self.unsteady += 1;
                 return;
             }

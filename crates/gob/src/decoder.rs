@@ -75,6 +75,8 @@ impl Decoder {
     /// of [`Encoded::deserialize`] on the other hand concerns that value only.)
     pub fn message<'d, 'b>(&'d mut self, body: &'b [u8]) -> Result<Option<Encoded<'d, 'b>>, Error> {
         self.joined = Vec::new();
+        let before = self.partial.as_ref().map_or(0, |partial| partial.bytes.len());
+        self.limits.check_message((before + body.len()) as u64)?;
         let mut cursor = Cursor::new(body);
         let (mut partial, value) = match self.partial.take() {
             Some(partial) => (partial, body),
@@ -89,8 +91,6 @@ impl Decoder {
                 (Partial::begin(ty, &self.table, &mut cursor)?, value)
             }
         };
-        self.limits
-            .check_message((partial.bytes.len() + body.len()) as u64)?;
 
         // What follows the last definition and has not been copied to `partial.bytes`.
         let mut kept = value;

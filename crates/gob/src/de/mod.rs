@@ -6,7 +6,7 @@ mod value;
 
 use serde::Deserialize;
 use serde::de::value::SeqDeserializer;
-use serde::de::{Deserializer, IntoDeserializer, Unexpected, Visitor};
+use serde::de::{Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 use self::access::{Elements, Entries, Fields, Pair, Registered};
@@ -113,7 +113,7 @@ impl<'de> Deserializer<'de> for At<'_, '_, 'de> {
             }
             let value = at.source.cursor.float()?;
             if value.is_finite() && value.abs() > f64::from(f32::MAX) {
-                return Err(serde::de::Error::invalid_value(Unexpected::Float(value), &"f32"));
+                return Err(Error::mismatch(format!("{value:?} does not fit in an f32")));
             }
             visitor.visit_f64(value)
         })

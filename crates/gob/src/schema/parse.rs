@@ -278,7 +278,7 @@ impl Parser<'_> {
             });
             return Ok(());
         }
-        let first = self.name("the name of a field")?;
+        let first = self.name("the name of a field or }")?;
         if matches!(self.token, Token::Sign(';' | '}') | Token::Text(_)) {
             fields.push(FieldExpr {
                 name: last_part(&first),

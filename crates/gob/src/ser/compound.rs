@@ -26,7 +26,7 @@ impl<'w, 't> List<'w, 't> {
     ) -> Result<Self, Error> {
         let (Kind::Interface, Some(name)) = (slot.kind(), name) else {
             return Ok(List {
-                items: Items::begin(slot, len)?,
+                items: Items::list(slot, len)?,
                 interface: None,
             });
         };
@@ -37,7 +37,7 @@ impl<'w, 't> List<'w, 't> {
             ..slot
         };
         Ok(List {
-            items: Items::begin(slot, len)?,
+            items: Items::list(slot, len)?,
             interface: Some(interface),
         })
     }
@@ -82,16 +82,26 @@ enum Shape {
 }
 
 impl<'w, 't> Items<'w, 't> {
-    pub(super) fn begin(slot: Slot<'w, 't>, len: Option<usize>) -> Result<Self, Error> {
+    fn list(slot: Slot<'w, 't>, len: Option<usize>) -> Result<Self, Error> {
         let shape = match *slot.kind() {
             Kind::Slice { elem } => Shape::Slice { elem },
             Kind::Array { elem, len } => Shape::Array { elem, len },
             Kind::Bytes | Kind::Opaque(_) => Shape::Bytes,
             Kind::Complex { bits: 32 } => Shape::Complex { part: Ref::FLOAT32 },
             Kind::Complex { .. } => Shape::Complex { part: Ref::FLOAT64 },
-            Kind::Map { key, elem } => Shape::Map { key, elem },
-            _ => return Err(slot.mismatch("a list or a map")),
+            _ => return Err(slot.mismatch("a list")),
         };
+        Items::begin(slot, shape, len)
+    }
+
+    pub(super) fn map(slot: Slot<'w, 't>, len: Option<usize>) -> Result<Self, Error> {
+        match *slot.kind() {
+            Kind::Map { key, elem } => Items::begin(slot, Shape::Map { key, elem }, len),
+            _ => Err(slot.mismatch("a map")),
+        }
+    }
+
+    fn begin(slot: Slot<'w, 't>, shape: Shape, len: Option<usize>) -> Result<Self, Error> {
         let Slot {
             writer,
             ty,
@@ -346,7 +356,7 @@ impl<'w, 't> Structure<'w, 't> {
                 let interface = slot.writer.open_interface(name)?;
                 Fields::begin(slot.writer, interface.ty, Some(interface)).map(Structure::Fields)
             }
-            Kind::Map { .. } => Items::begin(slot, Some(len)).map(Structure::Items),
+            Kind::Map { .. } => Items::map(slot, Some(len)).map(Structure::Items),
             _ => Fields::begin(slot.writer, slot.ty, None).map(Structure::Fields),
         }
     }

@@ -92,7 +92,7 @@ impl<'w, 't> Serializer for Slot<'w, 't> {
     fn serialize_f64(self, value: f64) -> Result<bool, Error> {
         match self.kind() {
             Kind::Float { bits: 32 } if value.is_finite() && value.abs() > f64::from(f32::MAX) => {
-                Err(self.mismatch(value))
+                Err(self.mismatch(format_args!("{value:?}")))
             }
             Kind::Float { .. } => {
                 let send = value != 0.0 || self.send_zero;
@@ -102,7 +102,7 @@ impl<'w, 't> Serializer for Slot<'w, 't> {
                 Ok(send)
             }
             Kind::Interface => self.registered("float64", |slot| slot.serialize_f64(value)),
-            _ => Err(self.mismatch(value)),
+            _ => Err(self.mismatch(format_args!("{value:?}"))),
         }
     }
 
@@ -230,7 +230,7 @@ impl<'w, 't> Serializer for Slot<'w, 't> {
                 fields: Fields::begin(self.writer, self.ty, None)?,
                 key: String::new(),
             }),
-            _ => Items::begin(self, len).map(Map::Items),
+            _ => Items::map(self, len).map(Map::Items),
         }
     }
 

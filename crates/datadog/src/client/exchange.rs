@@ -1,0 +1,464 @@
+//! Requests with a budget, shared among all metrics of the process.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::http::Sent;
+use super::memory::Memory;
+use super::{Account, Bucket, Budget, Failure, Http, Reply};
+use crate::judge::{Columns, Series};
+use crate::plan::batch::Limits;
+use crate::plan::{Ask, Call, Endpoint, Window};
+
+/// What a metric asks in a way that can be shared.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Asked {
+    /// A v1 query.
+    V1(String),
+    /// Queries and formulas of the scalar endpoint.
+    Scalar(Ask),
+}
+
+/// The answer to it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answered {
+    /// To a v1 query: its first series.
+    Series(Option<Series>),
+    /// To an [`Ask`]: its formulas in order.
+    Columns(Columns),
+}
+
+/// How an answer came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// With a request that carried so many metrics.
+    Request(usize),
+    /// With somebody else's request for the same.
+    Shared,
+    /// From the cache.
+    Cache,
+}
+
+/// How requests are gathered and limited.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExchangeSettings {
+    /// How long a metric waits for others that are due together.
+    pub gather: Duration,
+    /// How much one scalar request carries.
+    pub batch: Limits,
+    /// What may be spent.
+    pub budget: Budget,
+    /// How long an answer stands for the same question.
+    pub cache: Duration,
+    /// After this a joint request without an answer is taken apart, so that one slow query does not hold up others.
+    pub slow: Duration,
+}
+
+impl Default for ExchangeSettings {
+    fn default() -> Self {
+        Self {
+            gather: Duration::from_millis(50),
+            batch: Limits {
+                queries: 100,
+                bytes: 64 << 10,
+            },
+            budget: Budget {
+                share: 0.5,
+                per_minute: None,
+            },
+            cache: Duration::from_secs(15),
+            slow: Duration::from_millis(750),
+        }
+    }
+}
+
+/// What the process has done so far; for its log lines.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Requests sent.
+    pub requests: AtomicU64,
+    /// Of these, refused with 429.
+    pub throttled: AtomicU64,
+    /// Of these, without a usable answer for another reason.
+    pub failed: AtomicU64,
+    /// Milliseconds spent waiting for answers.
+    pub waited: AtomicU64,
+    /// Questions answered by another metric's request, or from the cache.
+    pub shared: AtomicU64,
+    /// Questions put off because a budget was used up.
+    pub postponed: AtomicU64,
+}
+
+/// The shared requests of the process. Cheap to clone.
+#[derive(Clone)]
+pub struct Exchange(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) settings: ExchangeSettings,
+    http: Http,
+    epoch: Instant,
+    rates: Mutex<Rates>,
+    pub(super) queues: Mutex<HashMap<QueueKey, Vec<Member>>>,
+    flights: Mutex<HashMap<FlightKey, Flight>>,
+    cache: Memory<FlightKey, Arc<Answered>>,
+    last_good: Memory<(Arc<Account>, String), Arc<Answered>>,
+    /// How careful to be with a question: 0 travels with a hundred others, 3 alone.
+    pub(super) troubles: Memory<(Arc<Account>, String), u32>,
+    pub(super) counters: Counters,
+}
+
+#[derive(Default)]
+struct Rates {
+    buckets: HashMap<(Arc<Account>, String), Bucket>,
+    names: HashMap<(Arc<Account>, Endpoint), String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct QueueKey {
+    pub(super) account: Arc<Account>,
+    pub(super) endpoint: Endpoint,
+    pub(super) window: Window,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct FlightKey {
+    pub(super) queue: QueueKey,
+    pub(super) identity: String,
+}
+
+/// A question on its way.
+#[derive(Clone)]
+pub(super) struct Member {
+    pub(super) key: FlightKey,
+    pub(super) asked: Asked,
+    pub(super) timeout: Duration,
+}
+
+pub(super) type Outcome = Result<(Arc<Answered>, usize), Failure>;
+type Flight = watch::Sender<Option<Outcome>>;
+
+/// Answers beyond so many values are not kept.
+const MOST_KEPT: usize = 500;
+
+impl Exchange {
+    /// An exchange with settings of the operator.
+    pub fn new(settings: ExchangeSettings) -> Self {
+        Self(Arc::new(Inner {
+            cache: Memory::new(settings.cache, 1000),
+            last_good: Memory::new(Duration::from_secs(86_400), 1000),
+            troubles: Memory::new(Duration::from_secs(600), 1000),
+            settings,
+            http: Http::default(),
+            epoch: Instant::now(),
+            rates: Mutex::default(),
+            queues: Mutex::default(),
+            flights: Mutex::default(),
+            counters: Counters::default(),
+        }))
+    }
+
+    /// Asks a question together with whoever asks at the same time, and once for all who ask the same. `alone` says
+    /// that nobody else is likely to come: then nobody is waited for.
+    ///
+    /// # Errors
+    /// Why there is no answer; one metric's failure is not another's.
+    pub async fn ask(
+        &self,
+        account: &Arc<Account>,
+        asked: &Asked,
+        window: Window,
+        timeout: Duration,
+        alone: bool,
+    ) -> Result<(Arc<Answered>, Via), Failure> {
+        let queue = QueueKey {
+            account: account.clone(),
+            endpoint: asked.endpoint(),
+            window,
+        };
+        let key = FlightKey {
+            queue,
+            identity: asked.identity(),
+        };
+        if let Some((answer, _)) = self.0.cache.recall(&key) {
+            self.0.counters.shared.fetch_add(1, Ordering::Relaxed);
+            return Ok((answer, Via::Cache));
+        }
+        let (mut landing, shared) = {
+            let mut flights = self.0.flights.lock().expect("no panic holds this lock");
+            match flights.get(&key) {
+                Some(flight) => (flight.subscribe(), true),
+                None => {
+                    let (flight, landing) = watch::channel(None);
+                    flights.insert(key.clone(), flight);
+                    (landing, false)
+                }
+            }
+        };
+        if shared {
+            self.0.counters.shared.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.enqueue(
+                Member {
+                    key,
+                    asked: asked.clone(),
+                    timeout,
+                },
+                alone,
+            );
+        }
+        // The flight's own timeout bounds this wait; the second bound is for a flight of somebody more patient.
+        let bound = timeout + self.0.settings.gather + Duration::from_secs(4);
+        let landed = tokio::time::timeout(bound, landing.wait_for(Option::is_some)).await;
+        let outcome = match landed {
+            Ok(Ok(outcome)) => outcome.clone(),
+            _ => None,
+        };
+        match outcome {
+            Some(Ok((answer, _))) if shared => Ok((answer, Via::Shared)),
+            Some(Ok((answer, members))) => Ok((answer, Via::Request(members))),
+            Some(Err(failure)) => Err(failure),
+            None => {
+                let waited = crate::config::duration::render(timeout);
+                Err(Failure::Unavailable(format!(
+                    "no answer within {waited} (requestTimeout)"
+                )))
+            }
+        }
+    }
+
+    /// Sends a request that is nobody else's, within the budget.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn call(
+        &self,
+        account: &Arc<Account>,
+        call: &Call,
+        timeout: Duration,
+    ) -> Result<Reply, Failure> {
+        let ticket = self.admit(account, call.endpoint).await?;
+        let began = Instant::now();
+        let (result, sent) = self.0.http.send(account, call, timeout).await;
+        let counters = &self.0.counters;
+        counters.requests.fetch_add(1, Ordering::Relaxed);
+        counters.waited.fetch_add(
+            u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            Ordering::Relaxed,
+        );
+        match &result {
+            Ok(_) => {}
+            Err(Failure::Throttled { .. }) => _ = counters.throttled.fetch_add(1, Ordering::Relaxed),
+            Err(_) => _ = counters.failed.fetch_add(1, Ordering::Relaxed),
+        }
+        ticket.land(sent);
+        match result {
+            Err(Failure::Throttled { why, .. }) => Err(Failure::Throttled {
+                wait: self.wait(account, call.endpoint),
+                why,
+            }),
+            other => other,
+        }
+    }
+
+    /// How long an endpoint is closed for an account, and why; [`None`] where a request may be sent.
+    pub fn closed(&self, account: &Arc<Account>, endpoint: Endpoint) -> Option<Failure> {
+        let wait = self.wait(account, endpoint);
+        (wait > Duration::from_millis(500)).then(|| self.postponed(endpoint, wait))
+    }
+
+    /// What the last answer said of an endpoint's budget.
+    pub fn budget_left(&self, account: &Arc<Account>, endpoint: Endpoint) -> Option<String> {
+        let now = self.now();
+        self.with_bucket(account, endpoint, |bucket, _| bucket.describe(now))
+    }
+
+    /// The last good answer to a question, and its age.
+    pub fn last_good(&self, account: &Arc<Account>, asked: &Asked) -> Option<(Arc<Answered>, Duration)> {
+        self.0.last_good.recall(&(account.clone(), asked.identity()))
+    }
+
+    /// Counts so far.
+    pub fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+
+    /// How many requests an endpoint's budget still allows in this period.
+    pub(super) fn room(&self, account: &Arc<Account>, endpoint: Endpoint) -> u64 {
+        let now = self.now();
+        self.with_bucket(account, endpoint, |bucket, budget| bucket.room(now, budget))
+    }
+
+    /// Ends a flight: everybody who asks this question gets the outcome. The first outcome counts.
+    pub(super) fn land(&self, member: &Member, outcome: Outcome) {
+        let flight = self
+            .0
+            .flights
+            .lock()
+            .expect("no panic holds this lock")
+            .remove(&member.key);
+        let Some(flight) = flight else { return };
+        if let Ok((answer, _)) = &outcome
+            && answer.size() <= MOST_KEPT
+        {
+            self.0.cache.remember(member.key.clone(), answer.clone());
+            let name = (member.key.queue.account.clone(), member.key.identity.clone());
+            self.0.last_good.remember(name, answer.clone());
+        }
+        flight.send_replace(Some(outcome));
+    }
+
+    /// Whether a question has no outcome yet.
+    pub(super) fn is_flying(&self, member: &Member) -> bool {
+        self.0
+            .flights
+            .lock()
+            .expect("no panic holds this lock")
+            .contains_key(&member.key)
+    }
+
+    async fn admit(&self, account: &Arc<Account>, endpoint: Endpoint) -> Result<Ticket, Failure> {
+        let began = Instant::now();
+        loop {
+            let now = self.now();
+            let until = match self.with_bucket(account, endpoint, |bucket, budget| bucket.admit(now, budget))
+            {
+                Ok(()) => {
+                    return Ok(Ticket {
+                        exchange: self.clone(),
+                        account: account.clone(),
+                        endpoint,
+                        sent: Sent::default(),
+                    });
+                }
+                Err(until) => until,
+            };
+            let wait = Duration::from_millis(until.saturating_sub(now).max(1));
+            // The slow start is worth waiting for; a used up budget is not.
+            if wait > Duration::from_millis(200) || began.elapsed() > Duration::from_secs(3) {
+                return Err(self.postponed(endpoint, wait));
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn postponed(&self, endpoint: Endpoint, wait: Duration) -> Failure {
+        self.0.counters.postponed.fetch_add(1, Ordering::Relaxed);
+        let seconds = wait.as_secs_f64().ceil();
+        Failure::Throttled {
+            wait,
+            why: format!(
+                "the budget of {} requests is used up for {seconds}s",
+                endpoint.name()
+            ),
+        }
+    }
+
+    fn wait(&self, account: &Arc<Account>, endpoint: Endpoint) -> Duration {
+        let now = self.now();
+        let until = self
+            .with_bucket(account, endpoint, |bucket, budget| bucket.check(now, budget))
+            .err();
+        Duration::from_millis(until.map_or(0, |until| until.saturating_sub(now)))
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.0.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn with_bucket<T>(
+        &self,
+        account: &Arc<Account>,
+        endpoint: Endpoint,
+        with: impl FnOnce(&mut Bucket, Budget) -> T,
+    ) -> T {
+        let mut rates = self.0.rates.lock().expect("no panic holds this lock");
+        let name = rates
+            .names
+            .get(&(account.clone(), endpoint))
+            .cloned()
+            .unwrap_or_else(|| endpoint.name().to_owned());
+        with(
+            rates.buckets.entry((account.clone(), name)).or_default(),
+            self.0.settings.budget,
+        )
+    }
+
+    /// Endpoints whose answers name the same bucket share a budget from then on.
+    fn learn(&self, account: &Arc<Account>, endpoint: Endpoint, name: &str) {
+        let mut rates = self.0.rates.lock().expect("no panic holds this lock");
+        let known = rates.names.insert((account.clone(), endpoint), name.to_owned());
+        if known.as_deref() != Some(name) {
+            let before = known.unwrap_or_else(|| endpoint.name().to_owned());
+            if let Some(bucket) = rates.buckets.remove(&(account.clone(), before)) {
+                rates
+                    .buckets
+                    .entry((account.clone(), name.to_owned()))
+                    .or_insert(bucket);
+            }
+        }
+    }
+}
+
+/// A request that was let pass. Its fate is told to its bucket even where nobody waits for it any more.
+struct Ticket {
+    exchange: Exchange,
+    account: Arc<Account>,
+    endpoint: Endpoint,
+    sent: Sent,
+}
+
+impl Ticket {
+    fn land(mut self, sent: Sent) {
+        if let Some(name) = sent.rate.as_ref().and_then(|rate| rate.name.as_deref()) {
+            self.exchange.learn(&self.account, self.endpoint, name);
+        }
+        self.sent = sent;
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let Self {
+            exchange,
+            account,
+            endpoint,
+            sent,
+        } = self;
+        let now = exchange.now();
+        exchange.with_bucket(account, *endpoint, |bucket, _| {
+            bucket.observe(now, sent.status, sent.rate.as_ref());
+        });
+    }
+}
+
+impl Asked {
+    /// Which endpoint answers.
+    pub fn endpoint(&self) -> Endpoint {
+        match self {
+            Self::V1(_) => Endpoint::V1Query,
+            Self::Scalar(_) => Endpoint::Scalar,
+        }
+    }
+
+    /// What tells this question from another.
+    pub fn identity(&self) -> String {
+        match self {
+            Self::V1(query) => query.clone(),
+            Self::Scalar(ask) => ask.identity(),
+        }
+    }
+}
+
+impl Answered {
+    fn size(&self) -> usize {
+        match self {
+            Self::Series(series) => series.as_ref().map_or(0, |series| series.points.len()),
+            Self::Columns(columns) => columns.numbers.iter().map(|column| column.values.len()).sum(),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Everything that does I/O: keys, requests, budgets. It decides nothing about releases.
+
+mod account;
+mod batch;
+mod credentials;
+mod exchange;
+mod failure;
+mod http;
+mod memory;
+mod rate;
+mod secrets;
+
+pub use self::account::Account;
+pub use self::credentials::{AllowList, Credentials, Environment};
+pub use self::exchange::{Answered, Asked, Exchange, ExchangeSettings, Via};
+pub use self::failure::Failure;
+pub use self::http::{Http, Reply};
+pub use self::rate::{Bucket, Budget, RateHeaders};

@@ -1,0 +1,126 @@
+//! Many metrics, few requests, and nobody delayed by another.
+
+mod scene;
+
+use std::time::{Duration, Instant};
+
+use rollouts_plugin::types::AnalysisPhase::{Error, Running, Successful};
+use scene::{Behaviour, Scene, asking_as};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_hundred_metrics_due_at_once_take_few_requests() {
+    for (version, most) in [("v2", 8), ("v1", 10)] {
+        let scene = Scene::start().await;
+        scene
+            .emulator
+            .on("avg:errors", Behaviour::Value(0.01))
+            .on("service:s7}", Behaviour::Value(0.5));
+        let metrics = (0..300).map(|run| {
+            let block = json!({"apiVersion": version, "query": format!("avg:errors{{service:s{run}}}")});
+            asking_as(&format!("run-{run}"), block, "result < 0.05", "")
+        });
+        let measured = scene.measure_all(metrics).await;
+        assert_eq!(
+            measured.iter().filter(|one| one.phase == Successful).count(),
+            299,
+            "each gets its own answer"
+        );
+        assert!(
+            scene.emulator.count() <= most,
+            "{version}: {} requests",
+            scene.emulator.count()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_question_is_asked_once() {
+    let scene = Scene::start().await;
+    scene.emulator.on("avg:errors", Behaviour::Value(0.01));
+    let metrics = (0..300).map(|run| {
+        let block =
+            json!({"apiVersion": "v2", "query": format!("avg:errors{{service:s{}}} by {{host}}", run % 10)});
+        asking_as(&format!("run-{run}"), block, "", "")
+    });
+    let measured = scene.measure_all(metrics).await;
+    assert!(measured.iter().all(|one| one.phase == Successful));
+    assert!(
+        scene.emulator.count() <= 20,
+        "at most two windows of ten: {}",
+        scene.emulator.count()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failing_member_is_found_and_the_others_are_served() {
+    let scene = Scene::start().await;
+    scene.emulator.on("avg:errors", Behaviour::Value(0.01));
+    scene.emulator.on(
+        "service:s13}",
+        Behaviour::Status(400, r#"{"errors":["unknown tag"]}"#.to_owned()),
+    );
+    let metrics = (0..40).map(|run| {
+        let block = json!({"apiVersion": "v2", "query": format!("avg:errors{{service:s{run}}}")});
+        asking_as(&format!("run-{run}"), block, "result < 0.05", "")
+    });
+    let measured = scene.measure_all(metrics).await;
+    let bad: Vec<_> = measured.iter().filter(|one| one.phase != Successful).collect();
+    assert_eq!(bad.len(), 1);
+    assert_eq!(bad[0].phase, Error);
+    assert!(bad[0].message.contains("unknown tag"));
+    assert!(
+        scene.emulator.count() <= 14,
+        "found by halving: {}",
+        scene.emulator.count()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_healthy_metric_beside_forty_hanging_ones() {
+    let scene = Scene::start().await;
+    scene
+        .emulator
+        .on("avg:errors", Behaviour::Value(0.01))
+        .on("service:hang", Behaviour::Hang);
+    let began = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for run in 0..40 {
+        let provider = scene.provider.clone();
+        tasks.spawn(async move {
+            let block = json!({"apiVersion": "v2", "query": format!("avg:errors{{service:hang{run}}}")});
+            let metric = asking_as(&format!("hang-{run}"), block, "result < 0.05", "");
+            rollouts_plugin::MetricProvider::run(&*provider, &metric.run, &metric.metric).await
+        });
+    }
+    let block = json!({"apiVersion": "v2", "query": "avg:errors{service:healthy}"});
+    let healthy = scene
+        .measure(&asking_as("healthy", block, "result < 0.05", ""))
+        .await;
+    assert_eq!(healthy.phase, Successful, "{}", healthy.message);
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(
+        tasks.join_all().await.iter().all(|one| one.phase == Running),
+        "no worker of the controller is kept"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn huge_and_endless_answers_are_given_up_early() {
+    let scene = Scene::start().await;
+    scene.emulator.on("service:huge", Behaviour::Huge(50 << 20));
+    scene.emulator.on("service:bomb", Behaviour::GzipBomb(100 << 20));
+    scene.emulator.on("service:endless", Behaviour::Endless);
+    for service in ["huge", "bomb", "endless"] {
+        let block = json!({"apiVersion": "v2", "query": format!("avg:errors{{service:{service}}}")});
+        let measured = scene
+            .measure(&asking_as(service, block, "result < 0.05", ""))
+            .await;
+        assert_eq!(measured.phase, Error, "{service}");
+        assert!(
+            measured.message.contains("larger than 1 MiB"),
+            "{service}: {}",
+            measured.message
+        );
+    }
+}

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::measure::{self, Engine, Finished, Key, Progress, Redactor, Subject};
+use crate::measure::{self, Engine, Finished, Key, Progress, Redactor, State, Subject};
 
 /// How long a result waits for the controller to fetch it, and how long a fetched one is told again: the controller may
 /// repeat a call whose outcome it could not write down.
@@ -253,8 +253,15 @@ impl MetricProvider for Provider {
             .and_then(|subject| self.find_or_begin(subject, began, BTreeMap::new()));
         match watched {
             Ok(mut watched) => {
-                // Whoever is slow is told of later; whoever has ended without a result has closed the channel.
-                _ = tokio::time::timeout(self.patience, watched.result.wait_for(Option::is_some)).await;
+                // Whoever is slow is told of later; whoever waits for a budget, a gate or an outage at once.
+                let answered = tokio::time::timeout(self.patience, async {
+                    let waiting = |progress: &Progress| matches!(progress.state, State::Waiting { .. });
+                    tokio::select! {
+                        _ = watched.result.wait_for(Option::is_some) => {}
+                        _ = watched.progress.wait_for(waiting) => {}
+                    }
+                });
+                _ = answered.await;
                 self.tell(&watched)
             }
             Err(why) => failed(&why, began),

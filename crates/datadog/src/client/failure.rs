@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Account;
+
 /// Why a request has no answer, sorted by what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -33,6 +35,30 @@ pub enum Failure {
     /// The answer is not what Datadog documents, or too large.
     #[error("{0}")]
     Unreadable(String),
+}
+
+impl Failure {
+    /// The failure without an account's keys: an answer may repeat what was sent.
+    pub(super) fn without(self, account: &Account) -> Self {
+        let clean = |text: String| {
+            text.replace(&account.api_key, "*****")
+                .replace(&account.app_key, "*****")
+        };
+        match self {
+            Self::Throttled { wait, why } => Self::Throttled {
+                wait,
+                why: clean(why),
+            },
+            Self::Unavailable(why) => Self::Unavailable(clean(why)),
+            Self::Unauthorized { status, why } => Self::Unauthorized {
+                status,
+                why: clean(why),
+            },
+            Self::Refused(why) => Self::Refused(clean(why)),
+            Self::Missing(why) => Self::Missing(clean(why)),
+            Self::Unreadable(why) => Self::Unreadable(clean(why)),
+        }
+    }
 }
 
 impl From<crate::judge::Unreadable> for Failure {

@@ -64,7 +64,7 @@ impl Http {
                 )))
             }
         };
-        (result, sent)
+        (result.map_err(|failure| failure.without(account)), sent)
     }
 
     async fn exchange(&self, account: &Account, call: &Call, sent: &mut Sent) -> Result<Reply, Failure> {

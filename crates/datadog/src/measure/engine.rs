@@ -39,6 +39,8 @@ pub struct Progress {
     pub state: State,
     /// What must survive a restart of the plugin; part of the measurement's metadata.
     pub notes: BTreeMap<&'static str, String>,
+    /// The account asked, whose keys must not be shown.
+    pub account: Option<Arc<Account>>,
 }
 
 /// What a measurement under way does.
@@ -92,6 +94,7 @@ impl Engine {
                 Some(account) => Ok(account),
                 None => self.account(subject).await,
             };
+            progress.send_modify(|progress| progress.account = account.as_ref().ok().cloned());
             let outcome = match &account {
                 Ok(account) => observe(self, subject, account, window, began, alone, progress).await,
                 Err(failure) => Err(failure.clone()),

@@ -57,6 +57,10 @@ pub fn broken(verdict: &Verdict, redactor: &Redactor, began: Timestamp, now: Tim
 /// A measurement under way, to be resumed at a whole second: `metav1.Time` has no fractions in JSON, and the controller
 /// comes back exactly then.
 pub fn running(redactor: &Redactor, progress: &Progress, began: Timestamp, now: Timestamp) -> Measurement {
+    let redactor = &match &progress.account {
+        Some(account) => redactor.clone().with_account(account),
+        None => redactor.clone(),
+    };
     let (until, message) = match &progress.state {
         State::Waiting { until, why } => {
             // One more second for what is asked at `until` to be answered.

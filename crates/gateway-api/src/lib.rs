@@ -3,6 +3,7 @@
 //! - [`config`] reads what the user wrote under `trafficRouting.plugins`;
 //! - [`intent`] derives from a Rollout and one call of the controller what it wants of its routes;
 //! - [`plan`] turns a route's JSON into the JSON it should be;
+//! - [`verify`] judges whether gateways serve what was set, and [`preview`] plays a release from files;
 //! - [`apply`] reads and writes routes of an API server, and decides nothing. Only this part does I/O.
 //!
 //! ```
@@ -32,8 +33,10 @@ pub mod apply;
 pub mod config;
 pub mod intent;
 pub mod plan;
+pub mod preview;
 pub mod verify;
 
+mod cli;
 mod events;
 mod kind;
 mod router;

@@ -1,6 +1,7 @@
 //! The program: arguments, and serving the controller.
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use clap::Parser;
 use rollouts_plugin::Plugin;
 
 use crate::apply::{Api, Applier, Limits};
+use crate::cli::{self, Command};
 use crate::config::PluginName;
 use crate::verify::Settle;
 use crate::{Router, Settings};
@@ -18,13 +20,16 @@ const CALL_DEADLINE: Duration = Duration::from_secs(30);
 /// Argo Rollouts traffic router for the Gateway API.
 ///
 /// The Argo Rollouts controller starts this program; registered in the ConfigMap argo-rollouts-config, under
-/// trafficRouterPlugins, its arguments are the entry's args. By hand it only explains itself.
+/// trafficRouterPlugins, its arguments are the entry's args. By hand it explains itself, and previews releases.
 #[derive(Parser)]
 #[command(name = "rollouts-plugin-trafficrouter-gatewayapi", version)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     /// The name under which the plugin is registered. Needed only where a Rollout configures several plugins and the
     /// executable is not started from the controller's plugin-bin/<org>/<name>.
-    #[arg(long, env = "SERINUS_PLUGIN_NAME", value_name = "ORG/NAME")]
+    #[arg(long, env = "SERINUS_PLUGIN_NAME", value_name = "ORG/NAME", global = true)]
     plugin_name: Option<String>,
 
     /// Time that gateways get to follow a route they accepted, before a weight counts as verified: 0 to 300 seconds.
@@ -67,6 +72,7 @@ pub fn run() -> ExitCode {
         }
     };
     let Args {
+        command,
         plugin_name,
         settle_seconds,
         promotion_hold_seconds,
@@ -75,8 +81,19 @@ pub fn run() -> ExitCode {
         log_format: _,
     } = args;
     let executable = std::env::current_exe().ok();
+    let name = PluginName::new(plugin_name, executable.as_deref());
+    if let Some(command) = command {
+        return match cli::run(command, &name) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                // Nobody is left to tell when stderr is closed.
+                _ = writeln!(io::stderr(), "{error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let router = Router::new(
-        PluginName::new(plugin_name, executable.as_deref()),
+        name,
         Applier::new(Api::of_environment(), Limits::default()),
         Settings {
             settle: Settle {

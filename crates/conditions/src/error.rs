@@ -52,7 +52,11 @@ struct Place {
 
 impl Error {
     pub(crate) fn new(failure: Failure, source: &str, help: Option<String>) -> Self {
-        let Fault { kind, message } = *failure.fault;
+        let Fault { kind, mut message } = *failure.fault;
+        if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE) {
+            message.truncate(end);
+            message.push('…');
+        }
         let place = failure.at.and_then(|at| Place::of(source, at));
         Self(Box::new(Details {
             kind,
@@ -108,6 +112,9 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Longer messages are cut: some quote a string of the condition or of its result.
+const MAX_MESSAGE: usize = 1000;
 
 /// Longer lines than this are cut around the place: an error goes into the status of an object.
 const MAX_LINE: usize = 200;

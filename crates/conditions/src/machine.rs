@@ -12,12 +12,11 @@ pub(crate) use self::meter::Meter;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use regex::bytes::Regex;
-
 use self::scope::{Loop, Scope};
 use crate::builtins::{not_of_type, to_int};
 use crate::env::{self, Function};
 use crate::error::{Failure, Fault};
+use crate::go::regexp::Pattern;
 use crate::go::{strings, utf8};
 use crate::program::{Op, Program};
 use crate::value::{Datum, List, Map, Text};
@@ -56,7 +55,7 @@ struct Machine<'p, 'm, 'l> {
     /// `$env`, once it was asked for: it is one map throughout a run.
     env: Option<Arc<Map>>,
     /// The last pattern that was not a literal.
-    last_pattern: Option<(Text, Regex)>,
+    last_pattern: Option<(Text, Pattern)>,
 }
 
 type Outcome<T = ()> = Result<T, Box<Fault>>;
@@ -73,6 +72,15 @@ impl Machine<'_, '_, '_> {
 
     fn push(&mut self, datum: Datum) {
         self.stack.push(datum);
+    }
+
+    /// What a function gave, which may be a string of some length.
+    fn push_new(&mut self, datum: Datum) -> Outcome {
+        if let Datum::Text(text) = &datum {
+            self.meter.allocate(text.len())?;
+        }
+        self.push(datum);
+        Ok(())
     }
 
     fn pop(&mut self) -> Outcome<Datum> {
@@ -109,6 +117,7 @@ impl Machine<'_, '_, '_> {
 
     fn compare(&mut self, holds: fn(&Datum, &Datum) -> Outcome<bool>) -> Outcome {
         let (left, right) = self.pop_two()?;
+        self.meter.look(&left)?;
         let holds = holds(&left, &right)?;
         self.push(Datum::Bool(holds));
         Ok(())
@@ -138,10 +147,12 @@ impl Machine<'_, '_, '_> {
             }
             Op::Fetch => {
                 let (from, key) = self.pop_two()?;
+                self.meter.look(&key)?;
                 self.push(access::fetch(&from, &key)?);
             }
             Op::FetchConstant(constant) => {
                 let from = self.pop()?;
+                self.meter.look(&self.program.constants[constant as usize])?;
                 let value = access::fetch(&from, self.constant(constant))?;
                 self.push(value);
             }
@@ -201,6 +212,7 @@ impl Machine<'_, '_, '_> {
             }
             Op::In => {
                 let (needle, list) = self.pop_two()?;
+                self.meter.look(&needle)?;
                 let found = access::contains(&list, &needle, self.meter)?;
                 self.push(Datum::Bool(found));
             }
@@ -242,14 +254,20 @@ impl Machine<'_, '_, '_> {
             Op::Call(count) => {
                 let function = self.pop()?;
                 let arguments = self.pop_many(count as usize)?;
+                arguments
+                    .iter()
+                    .try_for_each(|argument| self.meter.look(argument))?;
                 let value = call::call(&function, arguments, self.result)?;
-                self.push(value);
+                self.push_new(value)?;
             }
             Op::CallTyped(signature) => {
                 let function = self.pop()?;
                 let arguments = self.pop_many(signature.params.len())?;
+                arguments
+                    .iter()
+                    .try_for_each(|argument| self.meter.look(argument))?;
                 let value = call::call_typed(&function, signature, &arguments, self.result)?;
-                self.push(value);
+                self.push_new(value)?;
             }
             Op::CallDetached(signature) => {
                 let function = self.pop()?;
@@ -262,6 +280,9 @@ impl Machine<'_, '_, '_> {
                     .len()
                     .checked_sub(count as usize)
                     .ok_or_else(underflow)?;
+                self.stack[from..]
+                    .iter()
+                    .try_for_each(|argument| self.meter.look(argument))?;
                 let value = builtin.call(&self.stack[from..], self.meter)?;
                 self.stack.truncate(from);
                 self.push(value);
@@ -323,6 +344,7 @@ impl Machine<'_, '_, '_> {
             Op::BeginGroups => self.scope().accumulating = Loop::groups(),
             Op::Group => {
                 let key = self.pop()?;
+                self.meter.look(&key)?;
                 self.meter.collect(2)?;
                 self.scope().group(key)?;
             }
@@ -418,7 +440,7 @@ impl Machine<'_, '_, '_> {
         let holds = match (&left, &right) {
             _ if left.is_nil() || right.is_nil() => false,
             (Datum::Text(left), Datum::Text(right)) => {
-                self.meter.search(left.len(), right.len())?;
+                self.meter.read(left.len().saturating_add(right.len()))?;
                 holds(left.as_bytes(), right.as_bytes())
             }
             (Datum::Text(_), other) | (other, _) => return Err(not_of_type(other, "string")),
@@ -430,6 +452,8 @@ impl Machine<'_, '_, '_> {
     fn matches(&mut self) -> Outcome {
         /// What it takes to compile a pattern, in steps.
         const COMPILE: usize = 5_000;
+        /// And for each of its states.
+        const STATE: usize = 40;
 
         let (text, pattern) = self.pop_two()?;
         if text.is_nil() || pattern.is_nil() {
@@ -442,8 +466,10 @@ impl Machine<'_, '_, '_> {
         let regex = match self.last_pattern.take() {
             Some((last, regex)) if last == pattern => regex,
             _ => {
-                self.meter.steps(COMPILE + 100 * pattern.len())?;
-                crate::types::compile(&pattern)?
+                self.meter.steps(COMPILE)?;
+                let regex = crate::types::compile(&pattern)?;
+                self.meter.steps(STATE * regex.weight)?;
+                regex
             }
         };
         let matched = self.is_match(&regex, &text)?;
@@ -452,7 +478,7 @@ impl Machine<'_, '_, '_> {
         Ok(())
     }
 
-    fn is_match(&mut self, regex: &Regex, text: &Datum) -> Outcome<bool> {
+    fn is_match(&mut self, pattern: &Pattern, text: &Datum) -> Outcome<bool> {
         let bytes = match text {
             nil if nil.is_nil() => return Ok(false),
             Datum::Text(text) => text.as_bytes().into(),
@@ -466,9 +492,10 @@ impl Machine<'_, '_, '_> {
             }
             other => return Err(not_of_type(other, "[]uint8")),
         };
-        self.meter.steps(bytes.len())?;
+        self.meter
+            .steps(bytes.len().saturating_mul(1 + pattern.weight / 8))?;
         // Go matches what is not UTF-8 as U+FFFD.
-        Ok(regex.is_match(utf8::lossy(&bytes).as_bytes()))
+        Ok(pattern.regex.is_match(utf8::lossy(&bytes).as_bytes()))
     }
 }
 

@@ -185,6 +185,7 @@ impl Sortable for Sorted<'_, '_> {
 
     fn less(&mut self, i: usize, j: usize) -> Result<bool, Box<Fault>> {
         self.meter.step()?;
+        self.meter.look(&self.values[i])?;
         let (i, j) = if self.descending { (j, i) } else { (i, j) };
         compare::less(&self.values[i], &self.values[j])
     }

@@ -24,8 +24,11 @@ pub(super) fn string(x: &Datum, meter: &mut Meter<'_>) -> Result<Datum, Box<Faul
     meter.text(print::value(x))
 }
 
-/// Printing a value touches all of it.
+/// Printing a value touches all of it, and what lies in it twice is printed twice.
 fn charge_for(x: &Datum, meter: &mut Meter<'_>) -> Result<(), Box<Fault>> {
+    /// What a number or a bracket takes, more or less.
+    const SCALAR: usize = 24;
+
     match x {
         Datum::List(list) => {
             meter.steps(list.len())?;
@@ -33,10 +36,13 @@ fn charge_for(x: &Datum, meter: &mut Meter<'_>) -> Result<(), Box<Fault>> {
         }
         Datum::Map(map) => {
             meter.steps(map.len())?;
-            map.iter().try_for_each(|(_, value)| charge_for(value, meter))
+            map.iter().try_for_each(|(key, value)| {
+                charge_for(&key, meter)?;
+                charge_for(value, meter)
+            })
         }
         Datum::Text(text) => meter.allocate(text.len()),
-        _ => Ok(()),
+        _ => meter.allocate(SCALAR),
     }
 }
 
@@ -82,7 +88,6 @@ pub(super) fn map_case(
 pub(super) fn split(arguments: &[Datum], meter: &mut Meter<'_>, keep: bool) -> Result<Datum, Box<Fault>> {
     let [whole, separator] = [text(&arguments[0])?.as_bytes(), text(&arguments[1])?.as_bytes()];
     let limit = arguments.get(2).map_or(Ok(-1), to_int)?;
-    meter.search(whole.len(), separator.len())?;
     // As many parts as that are possible; each is a string of its own.
     let most = whole.len() / separator.len().max(1) + 1;
     let most = usize::try_from(limit).map_or(most, |limit| most.min(limit));
@@ -98,7 +103,6 @@ pub(super) fn split(arguments: &[Datum], meter: &mut Meter<'_>, keep: bool) -> R
 pub(super) fn replace(arguments: &[Datum], meter: &mut Meter<'_>) -> Result<Datum, Box<Fault>> {
     let [whole, old, new] = [text(&arguments[0])?, text(&arguments[1])?, text(&arguments[2])?];
     let limit = arguments.get(3).map_or(Ok(-1), to_int)?;
-    meter.search(whole.len(), old.len())?;
     match strings::replace(
         whole.as_bytes(),
         old.as_bytes(),
@@ -162,11 +166,9 @@ pub(super) fn join(arguments: &[Datum], meter: &mut Meter<'_>) -> Result<Datum, 
 
 pub(super) fn index_of(
     arguments: &[Datum],
-    meter: &mut Meter<'_>,
     find: fn(&[u8], &[u8]) -> Option<usize>,
 ) -> Result<Datum, Box<Fault>> {
     let [whole, part] = [text(&arguments[0])?.as_bytes(), text(&arguments[1])?.as_bytes()];
-    meter.search(whole.len(), part.len())?;
     Ok(Datum::Int(find(whole, part).map_or(-1, |at| at as i64)))
 }
 

@@ -1,22 +1,17 @@
 //! `strings` and `unicode`, on bytes.
 
+use memchr::memmem;
+
 use super::utf8;
 
 /// The first place of `part`; an empty one is everywhere (`Index`).
 pub(crate) fn index(text: &[u8], part: &[u8]) -> Option<usize> {
-    if part.is_empty() {
-        return Some(0);
-    }
-    // `windows` is quadratic in the worst case, which the machine's charge for it covers.
-    text.windows(part.len()).position(|window| window == part)
+    memmem::find(text, part)
 }
 
 /// The last place of `part`; an empty one is at the end (`LastIndex`).
 pub(crate) fn last_index(text: &[u8], part: &[u8]) -> Option<usize> {
-    if part.is_empty() {
-        return Some(text.len());
-    }
-    text.windows(part.len()).rposition(|window| window == part)
+    memmem::rfind(text, part)
 }
 
 /// `ToUpper`: each character by itself, so that `ß` stays.
@@ -161,6 +156,19 @@ mod tests {
                 .map(|part| String::from_utf8_lossy(part).into_owned())
                 .collect(),
         )
+    }
+
+    #[test]
+    fn an_empty_part_is_everywhere() {
+        assert_eq!((index(b"ab", b""), last_index(b"ab", b"")), (Some(0), Some(2)));
+        assert_eq!(
+            (
+                index(b"abab", b"ab"),
+                last_index(b"abab", b"ab"),
+                index(b"a", b"ab")
+            ),
+            (Some(0), Some(2), None)
+        );
     }
 
     #[test]

@@ -54,9 +54,12 @@ impl<'l> Meter<'l> {
         self.steps(bytes / 8)
     }
 
-    /// Searching so many bytes for so many others.
-    pub(crate) fn search(&mut self, text: usize, part: usize) -> Result<(), Box<Fault>> {
-        self.steps((text / 8).saturating_mul(1 + part / 64))
+    /// Looking at a value that may be a long string; a list or map costs by element, elsewhere.
+    pub(crate) fn look(&mut self, datum: &Datum) -> Result<(), Box<Fault>> {
+        match datum {
+            Datum::Text(text) => self.read(text.len()),
+            _ => Ok(()),
+        }
     }
 
     /// Elements that Go counts (`memGrow` in `vm/vm.go` of expr). The budget itself is already too much.

@@ -4,6 +4,7 @@ use super::op::{Constant, Op, Program};
 use crate::builtins::Builtin;
 use crate::env;
 use crate::error::{Failure, Fault};
+use crate::go::regexp::{self, Pattern};
 use crate::syntax::{BuiltinCall, NodeId, NodeKind, Operator, Tree, UnaryOperator};
 use crate::time::methods;
 use crate::types::{Kind, Signature, Type, compile};
@@ -48,7 +49,7 @@ struct Emitter<'t> {
     code: Vec<Op>,
     places: Vec<u32>,
     constants: Vec<Datum>,
-    patterns: Vec<regex::bytes::Regex>,
+    patterns: Vec<Pattern>,
     variables: u32,
     /// Declared variables around the cursor, the innermost last.
     scopes: Vec<(Text, u32)>,
@@ -314,6 +315,11 @@ impl Emitter<'_> {
             let pattern = compile(pattern).map_err(|why| Failure::ty(self.place, why))?;
             self.value(left, id)?;
             self.patterns.push(pattern);
+            // The checker weighed those that it saw.
+            if self.patterns.iter().map(|pattern| pattern.weight).sum::<usize>() > regexp::MAX_WEIGHT {
+                let message = "compilation failed: the patterns of the condition are too large";
+                return Err(Failure::new(self.place, Fault::limit(message)));
+            }
             let index = u32::try_from(self.patterns.len() - 1).unwrap_or(u32::MAX);
             self.op(Op::MatchesConstant(index));
             return Ok(());

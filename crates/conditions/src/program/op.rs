@@ -1,9 +1,8 @@
 //! The instructions.
 
-use regex::bytes::Regex;
-
 use crate::builtins::Builtin;
 use crate::env::EnvFunction;
+use crate::go::regexp::Pattern;
 use crate::time::methods::Method;
 use crate::types::Signature;
 use crate::value::Datum;
@@ -118,6 +117,6 @@ pub(crate) struct Program {
     /// For each instruction the character that a failure points at.
     pub(crate) places: Vec<u32>,
     pub(crate) constants: Vec<Datum>,
-    pub(crate) patterns: Vec<Regex>,
+    pub(crate) patterns: Vec<Pattern>,
     pub(crate) variables: usize,
 }

@@ -3,14 +3,13 @@
 //! The type of `result` is known, so that most mistakes show before anything runs: also those in a branch that would
 //! never be taken.
 
-use regex::bytes::Regex;
-
 use super::nature::{Class, Nature};
 use super::{Kind, Type};
 use crate::builtins::{Builtin, Check, ident_signature};
 use crate::env;
 use crate::error::{Failure, Fault};
-use crate::go::{regexp, utf8};
+use crate::go::regexp::{self, Pattern};
+use crate::go::utf8;
 use crate::syntax::{NodeId, NodeKind, Operator, Tree, UnaryOperator};
 use crate::time::methods;
 use crate::value::Text;
@@ -31,6 +30,7 @@ pub(crate) fn check(
         variables: Vec::new(),
         predicates: Vec::new(),
         visits_left: visits,
+        patterns: 0,
     };
     checker.visit(root).map(drop)
 }
@@ -42,6 +42,8 @@ pub(super) struct Checker<'t> {
     pub(super) predicates: Vec<Scope>,
     /// A chained comparison is visited from both sides, so that few nodes can make many visits.
     visits_left: usize,
+    /// The weight of the patterns so far: each is kept compiled.
+    patterns: usize,
 }
 
 /// What `#` means inside a predicate.
@@ -232,7 +234,8 @@ impl Checker<'_> {
             }
             Operator::Matches => {
                 if let Some(pattern) = self.tree.literal_text(right) {
-                    compile(pattern).map_err(|why| self.error(id, why))?;
+                    let pattern = compile(pattern).map_err(|why| self.error(id, why))?;
+                    self.weigh(id, &pattern)?;
                 }
                 let is_text = l.is(Class::Text) || l.ty == Some(Type::SliceUint8);
                 if is_text && r.is(Class::Text) || fit(&[Class::Text]) {
@@ -264,6 +267,15 @@ impl Checker<'_> {
             r.shown()
         );
         Err(self.error(id, message))
+    }
+
+    fn weigh(&mut self, id: NodeId, pattern: &Pattern) -> Result<(), Failure> {
+        self.patterns += pattern.weight;
+        if self.patterns > regexp::MAX_WEIGHT {
+            let message = "compilation failed: the patterns of the condition are too large";
+            return Err(Failure::new(self.tree[id].at, Fault::limit(message)));
+        }
+        Ok(())
     }
 
     fn membership(&self, id: NodeId, l: &Nature, r: &Nature) -> Option<Checked> {
@@ -562,7 +574,7 @@ fn arithmetic(operator: Operator, l: &Nature, r: &Nature) -> Option<Nature> {
 
 /// # Errors
 /// Go's text of what is wrong with the pattern.
-pub(crate) fn compile(pattern: &Text) -> Result<Regex, String> {
+pub(crate) fn compile(pattern: &Text) -> Result<Pattern, String> {
     match str::from_utf8(pattern.as_bytes()) {
         Ok(pattern) => regexp::compile(pattern),
         Err(_) => Err(format!(

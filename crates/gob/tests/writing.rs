@@ -354,7 +354,7 @@ fn a_struct_as_a_map() {
     check_error(
         "map[int]int64",
         Point::default(),
-        "expected int (-9223372036854775808 to 9223372036854775807), found \"Y\"",
+        "[0]: expected int (-9223372036854775808 to 9223372036854775807), found \"Y\"",
     );
 }
 

@@ -3,15 +3,20 @@
 //! A serializer answers whether there is something to send: `false` means that the value is zero, and that nothing
 //! was written.
 
-mod compound;
+mod counted;
+mod fields;
 mod key;
+mod list;
+mod map;
 mod writer;
 
 use std::fmt::Display;
 
 use serde::ser::{Serialize, Serializer};
 
-use self::compound::{Fields, Items, List, Map, Structure};
+use self::fields::{Fields, Structure};
+use self::list::List;
+use self::map::{Entries, Map};
 use self::writer::Slot;
 pub(crate) use self::writer::Writer;
 use crate::Error;
@@ -230,7 +235,7 @@ impl<'w, 't> Serializer for Slot<'w, 't> {
                 fields: Fields::begin(self.writer, self.ty, None)?,
                 key: String::new(),
             }),
-            _ => Items::map(self, len).map(Map::Items),
+            _ => Entries::begin(self, len).map(Map::Entries),
         }
     }
 

@@ -473,3 +473,74 @@ fn the_name_in_front_of_a_top_level_interface_value() {
         (Some("int"), "interface")
     );
 }
+
+/// What serde builds from a value that it keeps aside first.
+#[test]
+fn flattened_untagged_and_tagged_types() {
+    #[derive(Deserialize, PartialEq, Debug)]
+    struct Flat {
+        #[serde(rename = "X")]
+        x: i64,
+        #[serde(flatten)]
+        rest: BTreeMap<String, i64>,
+    }
+    let flat = Flat {
+        x: 1,
+        rest: BTreeMap::from([("Y".to_owned(), 2)]),
+    };
+    check("Point", json!({"X": 1, "Y": 2}), flat);
+
+    #[derive(Deserialize, PartialEq, Debug)]
+    #[serde(untagged)]
+    enum Loose {
+        Number(i64),
+        Text(String),
+        Point(Point),
+    }
+    let loose = vec![
+        Loose::Number(1),
+        Loose::Text("t".into()),
+        Loose::Point(Point { x: 0, y: 2 }),
+    ];
+    check(
+        "[]any",
+        json!([{"int": 1}, {"string": "t"}, {"Point": {"Y": 2}}]),
+        loose,
+    );
+
+    #[derive(Deserialize, PartialEq, Debug)]
+    #[serde(tag = "Kind", content = "Value")]
+    enum Tagged {
+        Number(i64),
+    }
+    check(
+        "struct { Kind string; Value any }",
+        json!({"Kind": "Number", "Value": {"int8": 5}}),
+        Tagged::Number(5),
+    );
+}
+
+#[test]
+fn newtypes_are_what_they_contain() {
+    #[derive(Deserialize, PartialEq, Debug, Default)]
+    struct Seconds(i64);
+    check("int64", json!(5), Seconds(5));
+    check(
+        "struct { D int64 }",
+        json!({"D": 5}),
+        BTreeMap::from([("D".to_owned(), Some(Seconds(5)))]),
+    );
+}
+
+/// A stream's two directions may live in different tasks.
+#[test]
+fn everything_can_be_sent_between_threads() {
+    fn check<T: Send + Sync>() {}
+    check::<Decoder>();
+    check::<Encoder>();
+    check::<Schema>();
+    check::<gob::Type>();
+    check::<gob::Error>();
+    check::<gob::Encoded<'_, '_>>();
+    check::<Value>();
+}

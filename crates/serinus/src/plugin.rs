@@ -39,13 +39,21 @@ pub enum PluginError {
 impl Plugin {
     /// Starts the executable with the stage's API as its cluster, and initialises it as the controller does
     /// (Go: `rollout/trafficrouting/plugin/client/client.go` `startPlugin`).
-    pub async fn start(program: &Path, args: &[OsString], stage: &Stage) -> Result<Self, PluginError> {
+    pub async fn start(
+        program: &Path,
+        args: &[OsString],
+        env: &[(String, String)],
+        stage: &Stage,
+    ) -> Result<Self, PluginError> {
         if !program.is_file() {
             return Err(PluginError::Missing(program.to_owned()));
         }
         let began = Instant::now();
         let mut launch = Host::traffic_router(program).env("KUBECONFIG", stage.kubeconfig());
         launch.command.args(args);
+        for (name, value) in env {
+            launch.command.env(name, value);
+        }
         // A rehearsal inside a cluster must not reach for that cluster.
         launch.command.env_remove("KUBERNETES_SERVICE_HOST");
         launch.options.unix_socket_dir = Some(stage.folder().to_owned());

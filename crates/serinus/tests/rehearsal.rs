@@ -18,7 +18,7 @@ use serinus::stage::{Config, Stage, gateway};
 
 use common::FakeRouter;
 
-async fn rehearse(router: impl FnOnce(FakeRouter) -> Box<dyn Router>) -> Judgement {
+async fn rehearse(patience: Duration, router: impl FnOnce(FakeRouter) -> Box<dyn Router>) -> Judgement {
     let stage = Stage::start(&Config {
         namespace: "demo".into(),
         pod_start_delay: Duration::from_millis(100),
@@ -35,11 +35,18 @@ async fn rehearse(router: impl FnOnce(FakeRouter) -> Box<dyn Router>) -> Judgeme
         host: String::new(),
         analysis: analysis::Settings::default(),
         least_requests: 100,
-        patience: Duration::from_secs(30),
+        patience,
+        promote_after: Duration::from_secs(10),
     };
-    play(&demo::script(), &stage, router.as_ref(), &journal, &settings)
-        .await
-        .expect("the demo can be played");
+    play(
+        &demo::script().expect("the demo's manifests are right"),
+        &stage,
+        router.as_ref(),
+        &journal,
+        &settings,
+    )
+    .await
+    .expect("the demo can be played");
     judge(&journal.read(), journal.now(), 0.999_999, |phase| {
         journal.tally(phase)
     })
@@ -47,7 +54,7 @@ async fn rehearse(router: impl FnOnce(FakeRouter) -> Box<dyn Router>) -> Judgeme
 
 #[tokio::test]
 async fn promoted_then_rolled_back() {
-    let judged = rehearse(|router| Box::new(router)).await;
+    let judged = rehearse(Duration::from_secs(30), |router| Box::new(router)).await;
     assert_eq!(judged.problems, Vec::<String>::new());
     let counted: Vec<(Option<usize>, i32)> = judged
         .phases
@@ -62,11 +69,14 @@ async fn promoted_then_rolled_back() {
         (Some(0), 100),
         (Some(1), 20),
         (Some(1), 0),
+        (Some(2), 50),
+        (Some(2), 100),
     ];
     assert_eq!(counted, want);
 }
 
-/// A router that sets no weight and claims that it did is found out.
+/// A router that sets no weight and claims that it did is found out. (Its bad version never gets a request, so nothing
+/// ever ends that release.)
 struct Liar(FakeRouter);
 
 impl Router for Liar {
@@ -83,7 +93,7 @@ impl Router for Liar {
 
 #[tokio::test]
 async fn a_router_that_lies_is_found_out() {
-    let judged = rehearse(|router| Box::new(Liar(router))).await;
+    let judged = rehearse(Duration::from_secs(6), |router| Box::new(Liar(router))).await;
     let found = judged
         .problems
         .iter()

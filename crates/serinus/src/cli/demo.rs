@@ -11,7 +11,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> anyhow::Result<bool> {
     show(
-        &crate::rehearsal::demo::script(),
+        &crate::rehearsal::demo::script()?,
         &args.show,
         settings(&args.show),
     )

@@ -85,7 +85,7 @@ pub(super) async fn show(script: &Script, show: &Show, settings: Settings) -> an
     })
     .await
     .context("cannot set the stage")?;
-    let plugin = Plugin::start(&program, &show.plugin_arg, &stage).await?;
+    let plugin = Plugin::start(&program, &show.plugin_arg, &script.router_env, &stage).await?;
 
     let journal = Arc::new(Journal::default());
     let started = rfc3339(Timestamp::now());
@@ -125,7 +125,7 @@ pub(super) async fn show(script: &Script, show: &Show, settings: Settings) -> an
         requests: requests(&stage),
         samples: pages.samples,
         failing: pages.failing,
-        unheeded: script.objects.iter().flat_map(route::unheeded).collect(),
+        notes: notes(script),
         problems: judged.problems,
     };
     plugin.quit().await.context("the traffic router did not end")?;
@@ -159,6 +159,19 @@ fn write(
     Ok(report.passed())
 }
 
+fn notes(script: &Script) -> Vec<String> {
+    let unheeded = script
+        .objects
+        .iter()
+        .filter(|o| o["kind"] == "HTTPRoute")
+        .flat_map(|route| {
+            let name = route["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            let fields = route::unheeded(route).into_iter();
+            fields.map(move |field| format!("the stage's gateway does not heed {field} of HTTPRoute {name}"))
+        });
+    script.notes.iter().cloned().chain(unheeded).collect()
+}
+
 fn requests(stage: &Stage) -> std::collections::BTreeMap<String, u64> {
     let mut requests = std::collections::BTreeMap::new();
     for request in stage.api.log().since(0) {
@@ -186,6 +199,7 @@ pub(super) fn settings(show: &Show) -> Settings {
         analysis: analysis::Settings::default(),
         least_requests: 500,
         patience: Duration::from_secs(60),
+        promote_after: Duration::from_secs(60),
     }
 }
 

@@ -289,6 +289,12 @@ impl Observer for Journal {
             } => self.shares(weight, &shares, settled),
             Happening::Status(status) => self.pages().status = Some(*status),
             Happening::Failed(error) => self.event("controller", true, "ReconciliationError", &error),
+            Happening::Promoted => self.event(
+                "user",
+                false,
+                "Promoted",
+                "ended the pause: kubectl argo rollouts promote",
+            ),
             // The controller writes an event for it.
             Happening::Switched { .. } => {}
         }

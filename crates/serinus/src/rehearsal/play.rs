@@ -42,6 +42,8 @@ pub struct Settings {
     pub least_requests: u64,
     /// For one release, on our clock.
     pub patience: Duration,
+    /// After how long, on the controller's clock, somebody ends a pause that has no duration.
+    pub promote_after: Duration,
 }
 
 /// Why the rehearsal could not be played at all.
@@ -94,6 +96,7 @@ pub async fn play(
     let (release, events) = Release::new(script.before.rollout.clone(), settings.analysis.clone())?;
     deploy(stage, journal, &release, &script.before).await?;
     let mut driver = Driver::new(release, stage, router, journal.as_ref(), clock);
+    driver.promote_after = Some(settings.promote_after);
     driver.publish(events).map_err(PlayError::Before)?;
     driver
         .until("a healthy first version", settings.patience, is_promoted)
@@ -135,6 +138,9 @@ async fn play_act(
     let events = driver.release.apply(act.version.rollout.clone())?;
     let steps = driver.release.spec.steps.iter().map(Step::describe).collect();
     journal.begin_act(&act.title, act.ending, steps);
+    for said in &act.said {
+        journal.foreign_event("user", false, "Changed", said);
+    }
     deploy(stage, journal, &driver.release, &act.version)
         .await
         .map_err(DriveError::Stage)?;

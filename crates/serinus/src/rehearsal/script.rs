@@ -11,6 +11,10 @@ pub struct Script {
     pub title: String,
     /// Everything but the Rollout: routes, Services, Gateways, …
     pub objects: Vec<Value>,
+    /// What the stage does otherwise than the manifests say.
+    pub notes: Vec<String>,
+    /// Environment of the router, beside what it inherits.
+    pub router_env: Vec<(String, String)>,
     /// The Rollout as it is before the first act, and the behaviour of its version.
     pub before: Version,
     /// The releases, in order.
@@ -54,6 +58,8 @@ pub struct Version {
 pub struct Act {
     /// A heading, such as `v2: promoted step by step`.
     pub title: String,
+    /// What somebody did before it, told as events.
+    pub said: Vec<String>,
     /// What is released.
     pub version: Version,
     /// How it must end; another ending is a failure of the rehearsal.

@@ -89,12 +89,17 @@ pub(super) fn svg(report: &Report) -> String {
         floor = tops;
     }
     for act in &report.acts {
+        let at = x(act.from.as_secs_f64());
+        // A heading that would run out at the right stands left of its line.
+        let (anchor, label) = if at > WIDTH * 0.75 {
+            ("end", at - 6.0)
+        } else {
+            ("start", at + 6.0)
+        };
         let _ = writeln!(
             out,
-            "<line class=\"act\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"-16\" y2=\"{HEIGHT}\"/><text class=\"act\" x=\"{1:.1}\" y=\"-8\">{2}</text>",
-            x(act.from.as_secs_f64()),
-            x(act.from.as_secs_f64()) + 6.0,
-            escape(&act.title)
+            "<line class=\"act\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"-16\" y2=\"{HEIGHT}\"/><text class=\"act\" x=\"{label:.1}\" y=\"-8\" text-anchor=\"{anchor}\">{}</text>",
+            escape(act.title.split(':').next().unwrap_or_default())
         );
     }
     out += &wanted(report, &versions, &x, &y);

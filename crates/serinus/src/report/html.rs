@@ -165,7 +165,11 @@ fn facts(report: &Report) -> String {
         let _ = writeln!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", escape(&value));
     };
     fact("Router", report.router.name.clone());
-    fact("Executable", report.router.program.clone());
+    let program = std::path::Path::new(&report.router.program).file_name();
+    fact(
+        "Executable",
+        program.map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+    );
     fact(
         "From start to first answer",
         format!("{:.1} ms", report.router.started_in.as_secs_f64() * 1e3),
@@ -191,12 +195,8 @@ fn facts(report: &Report) -> String {
         format!("{} of the time", percent(report.confidence)),
     );
     out += "</dl>";
-    for field in &report.unheeded {
-        let _ = write!(
-            out,
-            "<p class=\"soft\">The stage's gateway does not heed <code>{}</code>.</p>",
-            escape(field)
-        );
+    for note in &report.notes {
+        let _ = write!(out, "<p class=\"soft\">{}</p>", escape(note));
     }
     out += "</section>\n";
     out

@@ -45,8 +45,8 @@ pub struct Report {
     pub samples: Vec<Sample>,
     /// Versions that fail on purpose.
     pub failing: BTreeSet<String>,
-    /// Fields of the routes that the stage's gateway does not heed.
-    pub unheeded: Vec<String>,
+    /// What the stage does otherwise than the manifests say.
+    pub notes: Vec<String>,
     /// Everything that is not as it should be. Empty: the rehearsal passed.
     pub problems: Vec<String>,
 }

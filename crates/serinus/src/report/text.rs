@@ -127,8 +127,8 @@ fn totals(report: &Report, paint: Paint) -> String {
             asked.join(", ")
         },
     );
-    for field in &report.unheeded {
-        let _ = writeln!(out, "note      the stage's gateway does not heed {field}");
+    for note in &report.notes {
+        let _ = writeln!(out, "note      {note}");
     }
     for problem in &report.problems {
         let _ = writeln!(out, "{}   {problem}", paint.text(Tone::Bad, "problem"));

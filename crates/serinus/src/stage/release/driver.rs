@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::call::{Answer, Call, CallError, Router};
 use super::conclude::Outcome;
 use super::plan::{Act, Plan, plan};
-use super::spec::SpecError;
+use super::spec::{SpecError, Step};
 use super::state::{Event, Observed, Release};
 use super::status::Status;
 use crate::stage::Stage;
@@ -85,6 +85,8 @@ pub enum Happening {
     },
     /// The Rollout's status as it is now.
     Status(Box<Status>),
+    /// Somebody ended a pause that has no duration.
+    Promoted,
     /// A reconcile failed and will be tried again.
     Failed(String),
 }
@@ -127,6 +129,8 @@ pub enum DriveError {
 pub struct Driver<'a> {
     /// The release, for questions and for what users do.
     pub release: Release,
+    /// After how long, on the controller's clock, somebody ends a pause that has no duration; `None`: never.
+    pub promote_after: Option<Duration>,
     stage: &'a Stage,
     router: &'a dyn Router,
     observer: &'a dyn Observer,
@@ -148,6 +152,7 @@ impl<'a> Driver<'a> {
     ) -> Self {
         Self {
             release,
+            promote_after: None,
             stage,
             router,
             observer,
@@ -183,7 +188,14 @@ impl<'a> Driver<'a> {
             if self.failure.is_none() && reached(&self.release, &self.observe()) {
                 return Ok(());
             }
-            let wake = again_at.map_or(gives_up, |at| self.clock.instant(at).min(gives_up));
+            let promotion = self.promotion();
+            if promotion.is_some_and(|at| at <= self.clock.now()) {
+                self.release.promote();
+                self.observer.note(Happening::Promoted);
+                continue;
+            }
+            let next = [again_at, promotion].into_iter().flatten().min();
+            let wake = next.map_or(gives_up, |at| self.clock.instant(at).min(gives_up));
             tokio::select! {
                 _ = pods.changed() => {}
                 () = tokio::time::sleep_until(wake) => {}
@@ -205,6 +217,19 @@ impl<'a> Driver<'a> {
                 });
             }
         }
+    }
+
+    /// When somebody ends the pause without a duration in which the release stands.
+    fn promotion(&self) -> Option<Timestamp> {
+        let status = &self.release.status;
+        let step = status
+            .current_step_index
+            .and_then(|i| self.release.spec.steps.get(i))?;
+        let pause = status
+            .pause_conditions
+            .first()
+            .filter(|_| *step == Step::Pause(None))?;
+        Some(pause.start_time + self.promote_after?)
     }
 
     async fn reconcile(&mut self) -> Result<(bool, Option<Timestamp>), DriveError> {

@@ -15,11 +15,7 @@ use serde_json::Value;
 pub fn parse(text: &str) -> Result<Vec<Value>> {
     // Definitions of custom resources are larger than the defaults that protect a server allow.
     let options = serde_saphyr::options! { budget: None };
-    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options)?;
-    Ok(documents
-        .into_iter()
-        .filter(|document| !document.is_null())
-        .collect())
+    Ok(serde_saphyr::from_multiple_with_options(text, options)?)
 }
 
 /// The objects of all files of a folder whose names begin with `prefix` and end with `suffix`, in the order of names;

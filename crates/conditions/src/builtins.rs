@@ -136,8 +136,8 @@ impl Builtin {
             Self::FromBase64 => texts::from_base64(&arguments[0], meter),
             Self::Now => times::now(arguments, meter),
             Self::Duration => times::duration(&arguments[0]),
-            Self::Date => times::date(arguments),
-            Self::Timezone => times::timezone(&arguments[0]),
+            Self::Date => times::date(arguments, meter),
+            Self::Timezone => times::timezone(&arguments[0], meter),
             // Both swallow what goes wrong.
             Self::First => Ok(lists::fetch_or_nil(&arguments[0], 0)),
             Self::Last => Ok(lists::fetch_or_nil(&arguments[0], -1)),

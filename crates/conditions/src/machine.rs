@@ -58,6 +58,9 @@ struct Machine<'p, 'm, 'l> {
     last_pattern: Option<(Text, Pattern)>,
 }
 
+/// What a group takes besides its elements, in elements.
+const NEW_GROUP: usize = 32;
+
 type Outcome<T = ()> = Result<T, Box<Fault>>;
 
 impl Machine<'_, '_, '_> {
@@ -72,6 +75,16 @@ impl Machine<'_, '_, '_> {
 
     fn push(&mut self, datum: Datum) {
         self.stack.push(datum);
+    }
+
+    fn charge_for_call(&mut self, arguments: &[Datum]) -> Outcome {
+        /// Most functions that are values are methods of times: calendars take a while.
+        const CALL: usize = 10;
+
+        self.meter.steps(CALL)?;
+        arguments
+            .iter()
+            .try_for_each(|argument| self.meter.look(argument))
     }
 
     /// What a function gave, which may be a string of some length.
@@ -254,18 +267,14 @@ impl Machine<'_, '_, '_> {
             Op::Call(count) => {
                 let function = self.pop()?;
                 let arguments = self.pop_many(count as usize)?;
-                arguments
-                    .iter()
-                    .try_for_each(|argument| self.meter.look(argument))?;
+                self.charge_for_call(&arguments)?;
                 let value = call::call(&function, arguments, self.result)?;
                 self.push_new(value)?;
             }
             Op::CallTyped(signature) => {
                 let function = self.pop()?;
                 let arguments = self.pop_many(signature.params.len())?;
-                arguments
-                    .iter()
-                    .try_for_each(|argument| self.meter.look(argument))?;
+                self.charge_for_call(&arguments)?;
                 let value = call::call_typed(&function, signature, &arguments, self.result)?;
                 self.push_new(value)?;
             }
@@ -346,7 +355,9 @@ impl Machine<'_, '_, '_> {
                 let key = self.pop()?;
                 self.meter.look(&key)?;
                 self.meter.collect(2)?;
-                self.scope().group(key)?;
+                if self.scope().group(key)? {
+                    self.meter.collect(NEW_GROUP)?;
+                }
             }
             Op::Groups => {
                 let groups = self.scope().take_groups();

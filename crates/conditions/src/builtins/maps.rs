@@ -39,17 +39,29 @@ pub(super) fn keys(x: &Datum, meter: &mut Meter<'_>) -> Result<Datum, Box<Fault>
 pub(super) fn values(x: &Datum, meter: &mut Meter<'_>) -> Result<Datum, Box<Fault>> {
     let map = map_of(x, "cannot get values from", "")?;
     meter.collect(map.len())?;
-    meter.list(List::any(map.iter().map(|(_, value)| value.clone()).collect()))
+    let values: Result<Vec<Datum>, Box<Fault>> = map.iter().map(|(key, _)| found(map, &key)).collect();
+    meter.list(List::any(values?))
 }
 
 pub(super) fn to_pairs(x: &Datum, meter: &mut Meter<'_>) -> Result<Datum, Box<Fault>> {
     let map = map_of(x, "cannot transform", " to pairs")?;
     meter.collect(map.len().saturating_mul(8))?;
-    meter.list(List::pairs(
-        map.iter()
-            .map(|(key, value)| List::pair(key, value.clone()))
-            .collect(),
-    ))
+    let mut pairs = Vec::with_capacity(map.len());
+    for (key, _) in map.iter() {
+        let value = found(map, &key)?;
+        pairs.push(List::pair(key, value));
+    }
+    meter.list(List::pairs(pairs))
+}
+
+/// Go looks every key up again, and NaN is never found.
+fn found(map: &Map, key: &Datum) -> Result<Datum, Box<Fault>> {
+    match access::lookup(map, key)? {
+        Some(value) => Ok(value.clone()),
+        None => Err(Fault::run(
+            "reflect: call of reflect.Value.Interface on zero Value",
+        )),
+    }
 }
 
 pub(super) fn from_pairs(x: &Datum, meter: &mut Meter<'_>) -> Result<Datum, Box<Fault>> {

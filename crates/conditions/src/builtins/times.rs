@@ -23,7 +23,11 @@ pub(super) fn duration(x: &Datum) -> Result<Datum, Box<Fault>> {
     Ok(Datum::Duration(durations::parse(text(x)?.as_bytes())?))
 }
 
-pub(super) fn timezone(x: &Datum) -> Result<Datum, Box<Fault>> {
+/// Finding a zone, or trying a layout, in steps.
+const LOOKUP: usize = 20;
+
+pub(super) fn timezone(x: &Datum, meter: &mut Meter<'_>) -> Result<Datum, Box<Fault>> {
+    meter.steps(LOOKUP)?;
     Ok(Datum::Zone(Zone::load(&text(x)?.to_str())?))
 }
 
@@ -39,7 +43,8 @@ const LAYOUTS: [&str; 7] = [
 ];
 
 /// `date(zone?, text, layout?, zone?)`
-pub(super) fn date(arguments: &[Datum]) -> Result<Datum, Box<Fault>> {
+pub(super) fn date(arguments: &[Datum], meter: &mut Meter<'_>) -> Result<Datum, Box<Fault>> {
+    meter.steps(LOOKUP * LAYOUTS.len() / 2)?;
     let (zone, arguments) = match arguments {
         [Datum::Zone(zone), rest @ ..] => (zone.clone(), rest),
         all => (Zone::utc(), all),

@@ -98,11 +98,11 @@ impl Scope {
         }
     }
 
-    /// Puts the element where others with this key are.
-    pub(super) fn group(&mut self, key: Datum) -> Result<(), Box<Fault>> {
+    /// Puts the element where others with this key are; tells whether it is the first.
+    pub(super) fn group(&mut self, key: Datum) -> Result<bool, Box<Fault>> {
         let item = self.element()?;
         let Loop::Groups(Groups { groups, places }) = &mut self.accumulating else {
-            return Ok(());
+            return Ok(false);
         };
         let hashed = Key::of(&key).map_err(unhashable)?;
         // NaN is nowhere to be found again.
@@ -111,14 +111,13 @@ impl Scope {
         } else {
             places.get(&hashed)
         };
-        match known {
-            Some(place) => groups[*place].2.push(item),
-            None => {
-                places.insert(hashed.clone(), groups.len());
-                groups.push((hashed, key, vec![item]));
-            }
+        if let Some(place) = known {
+            groups[*place].2.push(item);
+            return Ok(false);
         }
-        Ok(())
+        places.insert(hashed.clone(), groups.len());
+        groups.push((hashed, key, vec![item]));
+        Ok(true)
     }
 
     pub(super) fn take_groups(&mut self) -> Vec<(Key, Datum, Vec<Datum>)> {

@@ -2,12 +2,19 @@
 
 use std::fmt::Write as _;
 
-use super::civil;
+use super::civil::{self, Date};
 use super::layout::{self, Element, Offset, Pad, Unit};
-use super::{Time, month_name, weekday_name};
+use super::moment::Clock;
+use super::{Time, month_name, weekday_name, zone};
 
 pub(super) fn format(time: &Time, layout: &str) -> String {
     let mut out = String::with_capacity(layout.len() + 10);
+    let shown = Shown {
+        time,
+        date: time.date(),
+        clock: time.clock(),
+        zone: time.zone().at(time.unix_seconds()),
+    };
     let mut rest = layout;
     loop {
         let (before, element, after) = layout::next(rest);
@@ -15,14 +22,26 @@ pub(super) fn format(time: &Time, layout: &str) -> String {
         let Some(element) = element else {
             return out;
         };
-        write(&mut out, time, element);
+        write(&mut out, &shown, element);
         rest = after;
     }
 }
 
-fn write(out: &mut String, time: &Time, element: Element) {
-    let date = time.date();
-    let clock = time.clock();
+/// What a clock and a calendar show: a layout may ask for it thousands of times.
+struct Shown<'t> {
+    time: &'t Time,
+    date: Date,
+    clock: Clock,
+    zone: zone::Offset,
+}
+
+fn write(out: &mut String, shown: &Shown<'_>, element: Element) {
+    let Shown {
+        time,
+        date,
+        clock,
+        zone,
+    } = shown;
     match element {
         Element::LongMonth => out.push_str(&month_name(date.month)),
         Element::ShortMonth => out.push_str(&month_name(date.month)[..3]),
@@ -30,7 +49,7 @@ fn write(out: &mut String, time: &Time, element: Element) {
         Element::LongWeekday => out.push_str(&weekday_name(civil::weekday(time.days()))),
         Element::ShortWeekday => out.push_str(&weekday_name(civil::weekday(time.days()))[..3]),
         Element::Day { pad } => padded(out, date.day, pad, 2),
-        Element::YearDay { pad } => padded(out, civil::year_day(date), pad, 3),
+        Element::YearDay { pad } => padded(out, civil::year_day(*date), pad, 3),
         Element::Hour => number(out, clock.hour, 2),
         Element::Hour12 { padded } => {
             let hour = if clock.hour % 12 == 0 { 12 } else { clock.hour % 12 };
@@ -47,7 +66,6 @@ fn write(out: &mut String, time: &Time, element: Element) {
             (false, false) => "am",
         }),
         Element::Abbreviation => {
-            let zone = time.zone().at(time.unix_seconds());
             if zone.abbreviation.is_empty() {
                 let whole = Offset {
                     iso: false,
@@ -59,7 +77,7 @@ fn write(out: &mut String, time: &Time, element: Element) {
                 out.push_str(&zone.abbreviation);
             }
         }
-        Element::Offset(offset) => write_offset(out, time.offset(), offset),
+        Element::Offset(offset) => write_offset(out, zone.seconds, offset),
         Element::Fraction {
             separator,
             digits,

@@ -51,11 +51,19 @@ impl Zone {
         if name.contains("..") || name.starts_with(['/', '\\']) {
             return Err("time: invalid location name".to_owned());
         }
-        match ZONES.get(name) {
-            Ok(zone) if zone.iana_name() == Some(name) => Ok(Self(Arc::new(Rules::Named {
-                name: name.to_owned(),
-                zone,
-            }))),
+        // Go looks for a file of this name, and a path may say nothing a few times.
+        let parts = name
+            .split('/')
+            .enumerate()
+            .filter(|(index, part)| *index == 0 || !matches!(*part, "" | "."));
+        let path = parts.map(|(_, part)| part).collect::<Vec<_>>().join("/");
+        match ZONES.get(&path) {
+            Ok(zone) if zone.iana_name() == Some(&*path) && !name.ends_with('/') => {
+                Ok(Self(Arc::new(Rules::Named {
+                    name: name.to_owned(),
+                    zone,
+                })))
+            }
             _ => Err(format!("unknown time zone {name}")),
         }
     }
@@ -153,5 +161,7 @@ mod tests {
         assert_eq!(berlin.offset_of("CET", 1_700_000_000), Some(3600));
         assert!(Zone::load("europe/berlin").is_err());
         assert!(Zone::load("../etc/passwd").is_err());
+        assert!(Zone::load("Europe//Berlin").is_ok_and(|zone| zone.name() == "Europe//Berlin"));
+        assert!(Zone::load("Europe/Berlin/").is_err() && Zone::load("/Europe/Berlin").is_err());
     }
 }

@@ -89,7 +89,11 @@ impl Map {
         let mut depth = 0;
         for (number, (key, given, value)) in pairs.into_iter().enumerate() {
             depth = depth.max(given.depth()).max(value.depth());
-            let key = if key == Key::NaN(0) { Key::NaN(number) } else { key };
+            let key = if key == Key::NaN(0) {
+                Key::NaN(number + 1)
+            } else {
+                key
+            };
             // Go keeps the key that came first, which shows in 0 and -0.
             let given = entries.remove(&key).map_or(given, |(first, _)| first);
             entries.insert(key, (given, value));
@@ -154,7 +158,7 @@ pub(crate) enum Key {
     Uint8(u8),
     /// The bits, with -0 as 0.
     Float(u64),
-    /// NaN differs from itself; the number keeps two of them apart.
+    /// NaN differs from itself: those in a map are numbered from 1, and 0 is looked for in vain.
     NaN(usize),
     Text(Text),
     Duration(i64),

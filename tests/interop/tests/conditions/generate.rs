@@ -1235,7 +1235,7 @@ const ZONES: &[&str] = &[
     "\"Local\"",
     "\"\"",
     "\"Nope/Zone\"",
-    "\"EST\"",
+    "\"Etc/GMT+5\"",
     "\"Australia/Sydney\"",
 ];
 

@@ -44,7 +44,16 @@ soak: ## the long forms of idle, kill and load tests (needs Go)
 	ARCH=amd64 tools/dist $(ROUTER)
 	cargo run --locked -p realworld -- e2e --long --plugin $(STATIC)/$(ROUTER)
 
+bench: ## the benchmarks of docs/benchmarks.md, beside Go in the same run (needs Go)
+	cargo bench --locked -p interop --bench gob
+	cargo bench --locked -p interop --bench conditions
+	ARCH=amd64 tools/dist $(ROUTER)
+	mkdir -p $(CACHE)/bench
+	cd tests/interop/go/rollouts && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o $(CACHE)/bench/ ./bench ./peer
+	echo '$(CACHE)/bench/bench -table -set-weight serinus=$(STATIC)/$(ROUTER) go=$(CACHE)/bench/peer' \
+		| SHELL=/bin/sh cargo run --locked -p realworld -- shell --plugin $(STATIC)/$(ROUTER)
+
 dist: ## static binaries, checksums and an SBOM in dist/ (ARCH=amd64 makes one)
 	tools/dist
 
-.PHONY: help demo test fmt-check lint unit deny e2e soak dist
+.PHONY: help demo test fmt-check lint unit deny e2e soak bench dist

@@ -1,13 +1,17 @@
 // Command bench measures traffic router plugins as the controller's own client code sees them, one line of JSON a
 // plugin:
 //
-//	bench [-callers N] [-calls N] [-starts N] [-route NAME] NAME=PATH...
+//	bench [-callers N] [-calls N] [-starts N] [-set-weight] NAME=PATH...
+//
+// With -set-weight, SetWeight is measured too, on a route that it makes on the API server of KUBECONFIG and that has the
+// wanted weights already: what a controller asks at every reconcile of a release that rests.
 //
 // The plugins are measured in turns, round by round, so that whatever else the machine does meets all of them.
 package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/gob"
 	"encoding/json"
 	"flag"
@@ -25,6 +29,10 @@ import (
 	goPlugin "github.com/hashicorp/go-plugin"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/argoproj/argo-rollouts/pkg/apis/rollouts/v1alpha1"
 	"github.com/argoproj/argo-rollouts/rollout/trafficrouting/plugin/rpc"
@@ -40,6 +48,7 @@ var (
 	route     = flag.String("route", "web", "HTTPRoute in the plugin's configuration")
 	weight    = flag.Int("weight", 20, "weight that SetWeight asks for; the route should have it already")
 	setWeight = flag.Bool("set-weight", false, "measure SetWeight too (needs an API server: KUBECONFIG)")
+	table     = flag.Bool("table", false, "print a table instead of JSON")
 )
 
 func main() {
@@ -50,6 +59,9 @@ func main() {
 	check(gob.NewEncoder(&buffer).Encode(&args))
 	fmt.Fprintf(os.Stderr, "a Rollout of %d bytes of gob, types included\n", buffer.Len())
 
+	if *setWeight {
+		check(makeRoute())
+	}
 	plugins := []*measured{}
 	for _, arg := range flag.Args() {
 		name, path, found := strings.Cut(arg, "=")
@@ -65,11 +77,57 @@ func main() {
 	}
 	for _, plugin := range plugins {
 		plugin.ResidentAfterKB = resident(plugin.pid)
+		plugin.client.Kill()
+	}
+	if *table {
+		printTable(plugins)
+		return
+	}
+	for _, plugin := range plugins {
 		line, err := json.Marshal(plugin)
 		check(err)
 		fmt.Println(string(line))
-		plugin.client.Kill()
 	}
+}
+
+func printTable(plugins []*measured) {
+	fmt.Printf("%-12s %9s %9s %9s %9s", "router", "MB", "start ms", "idle MB", "after MB")
+	fmt.Printf("   %-25s %-25s %s\n", "UpdateHash /s p50 p99 ms", "alone /s p50 p99 ms", "SetWeight /s p50 p99 ms")
+	for _, p := range plugins {
+		fmt.Printf("%-12s %9.1f %9.1f %9.1f %9.1f", p.Name, float64(p.Bytes)/1e6, p.StartMs,
+			float64(p.ResidentIdleKB)/1e3, float64(p.ResidentAfterKB)/1e3)
+		for _, f := range []*figure{p.UpdateHash, p.UpdateHashAlone, p.SetWeight} {
+			if f != nil {
+				fmt.Printf("   %7.0f %7.2f %8.2f ", f.CallsPerSecond, f.P50Ms, f.P99Ms)
+			}
+		}
+		fmt.Println()
+	}
+}
+
+// makeRoute makes the HTTPRoute that SetWeight is asked about.
+func makeRoute() error {
+	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
+	if err != nil {
+		return err
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	backend := func(service string, weight int) map[string]any {
+		return map[string]any{"group": "", "kind": "Service", "name": service, "port": int64(80), "weight": int64(weight)}
+	}
+	route := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+		"metadata": map[string]any{"name": *route, "namespace": *namespace},
+		"spec": map[string]any{"rules": []any{map[string]any{"backendRefs": []any{
+			backend("web-stable", 100-*weight), backend("web-canary", *weight),
+		}}}},
+	}}
+	resource := schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}
+	_, err = client.Resource(resource).Namespace(*namespace).Create(context.Background(), route, metav1.CreateOptions{})
+	return err
 }
 
 // measured is one plugin and its figures; times in milliseconds.

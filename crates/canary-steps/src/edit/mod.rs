@@ -17,5 +17,5 @@ pub use manifests::{
     Found, Manifest, Unread, WriteError, any_object, find, names_of, workload_images, write,
 };
 pub use rollout::{Rollout, Strategy, WorkloadRef};
-pub use splice::{Change, SpliceError};
+pub use splice::{Change, SpliceError, change};
 pub use tree::ReadError;

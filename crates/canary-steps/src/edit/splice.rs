@@ -38,6 +38,14 @@ pub enum SpliceError {
     },
 }
 
+/// Applies a change to the object of a document that holds one.
+///
+/// # Errors
+/// [`SpliceError`]; the text is then untouched.
+pub fn change(text: &str, change: &Change) -> Result<String, SpliceError> {
+    apply(text, &[], change)
+}
+
 /// Applies a change to the object at `object` (indices of `items`, outermost first) of a document.
 ///
 /// Text that already means the wanted value is returned as it is.

@@ -100,7 +100,11 @@ impl Settings {
             }
             ("allowEmpty", _) => self.allow_empty = boolean(field, &value)?,
             ("source" | "helm" | "kustomize" | "directory", _) => {
-                self.rendering.insert(field.to_owned(), value);
+                if owner == Owner::Repository {
+                    lay_rendering(&mut self.rendering, field, value)?;
+                } else {
+                    lay_over(self.rendering.entry(field), value);
+                }
             }
             ("policy", Owner::Operator) => self.policy = Rule::list(&value)?,
             ("badge", Owner::Operator) => self.badge = boolean(field, &value)?,
@@ -124,6 +128,39 @@ impl Settings {
             }
         }
         Ok(())
+    }
+}
+
+/// Lays a developer's `helm`, `kustomize`, `directory` or `source` over what was set before.
+///
+/// # Errors
+/// Names the field, where only the operator may set it: what a build may start, and where values may come from.
+pub(crate) fn lay_rendering(
+    rendering: &mut Map<String, Value>,
+    section: &str,
+    value: Value,
+) -> Result<(), String> {
+    let by_operator = ["kustomize.buildOptions", "helm.valueFilesSchemes"];
+    let names = value
+        .as_object()
+        .into_iter()
+        .flat_map(|map| map.keys())
+        .map(|field| format!("{section}.{field}"));
+    if let Some(name) = names
+        .into_iter()
+        .find(|name| by_operator.contains(&name.as_str()))
+    {
+        return Err(format!("{name} can only be set by the operator"));
+    }
+    lay_over(rendering.entry(section), value);
+    Ok(())
+}
+
+/// Fields of a mapping replace those before; all else replaces the whole.
+fn lay_over(before: serde_json::map::Entry<'_>, value: Value) {
+    match (before.or_insert(Value::Null), value) {
+        (Value::Object(before), Value::Object(value)) => before.extend(value),
+        (before, value) => *before = value,
     }
 }
 
@@ -204,6 +241,10 @@ mod tests {
     fn mistakes_name_the_field_and_what_it_takes() {
         for (text, expected) in [
             ("defualt: off", "f: unknown field defualt; did you mean default?"),
+            (
+                "kustomize: {buildOptions: --enable-exec}",
+                "f: kustomize.buildOptions can only be set by the operator",
+            ),
             ("policy: []", "f: policy can only be set by the operator"),
             ("presets: [a]", "f: presets must be a mapping from names to steps"),
             (

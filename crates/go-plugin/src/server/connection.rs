@@ -251,5 +251,6 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-#[cfg(all(test, feature = "host"))]
+#[cfg(test)]
+#[cfg(feature = "host")]
 mod tests;

@@ -92,6 +92,10 @@ struct Pair {
 
 impl Pair {
     fn new(max_calls: usize) -> Self {
+        Self::with(max_calls, Config::default())
+    }
+
+    fn with(max_calls: usize, session: Config) -> Self {
         let finished = Arc::new(AtomicUsize::new(0));
         let slow = Slow {
             ty: ty(),
@@ -106,14 +110,14 @@ impl Pair {
                 slots: Slots::new(max_calls),
                 limits: Limits::default(),
             },
-            session: Config::default(),
+            session,
             printed: Printed::nothing(),
             hosts: hosts.0,
             quit: quit.0,
         };
         let (here, there) = duplex(64 * 1024);
         let served = tokio::spawn(serve_connection(there, Arc::new(shared)));
-        let (connection, driver) = yamux::connect(here, Role::Client, Config::default());
+        let (connection, driver) = yamux::connect(here, Role::Client, session);
         tokio::spawn(driver);
         let (control, calling) = Client::new(connection.open().unwrap(), &Limits::default());
         tokio::spawn(calling);
@@ -175,7 +179,7 @@ async fn say(client: &Client, text: &str, millis: u64) -> Result<String, String>
 }
 
 /// The bytes of a call as a client sends them.
-fn call(encoder: &mut Encoder, seq: u64, text: &str) -> Vec<u8> {
+fn call(encoder: &mut Encoder, seq: u64, text: &str, millis: u64) -> Vec<u8> {
     let request = crate::rpc::Request {
         service_method: "Plugin.Say".into(),
         seq,
@@ -184,7 +188,7 @@ fn call(encoder: &mut Encoder, seq: u64, text: &str) -> Vec<u8> {
         Vec::new(),
         Message {
             text: text.into(),
-            millis: 0,
+            millis,
         },
     );
     encoder
@@ -327,7 +331,7 @@ async fn a_host_that_has_closed_its_side_gets_its_answers() {
     let (mut stream, mut encoder) = (pair.stream().await, Encoder::new());
     for seq in 0..20 {
         stream
-            .send(&call(&mut encoder, seq, &"x".repeat(50_000)))
+            .send(&call(&mut encoder, seq, &"x".repeat(50_000), 0))
             .await
             .unwrap();
     }
@@ -335,6 +339,36 @@ async fn a_host_that_has_closed_its_side_gets_its_answers() {
     let mut answers = BytesMut::new();
     while stream.receive(&mut answers).await.unwrap() > 0 {}
     assert!(answers.len() > 20 * 50_000);
+}
+
+/// Answers had waited for room, and nobody came back to them when all that was in their way went out at once.
+#[tokio::test(start_paused = true)]
+async fn answers_that_had_to_wait_come_too() {
+    const LARGE: u32 = 8 * 1024 * 1024;
+    let pair = Pair::with(
+        1000,
+        Config {
+            window: LARGE,
+            output_limit: LARGE as usize,
+            ..Config::default()
+        },
+    );
+    let (mut stream, mut encoder) = (pair.stream().await, Encoder::new());
+    for seq in 0..400 {
+        stream
+            .send(&call(&mut encoder, seq, &"x".repeat(50_000), 1000))
+            .await
+            .unwrap();
+    }
+    sleep(Duration::from_secs(10)).await;
+    let (mut answers, mut received) = (BytesMut::new(), 0);
+    while received < 400 * 50_000 {
+        let count = tokio::time::timeout(DEADLINE, stream.receive(&mut answers))
+            .await
+            .expect("more answers");
+        received += count.unwrap();
+        answers.clear();
+    }
 }
 
 /// It reads no more calls from the stream on which nobody takes the answers, and goes on with the others.
@@ -346,7 +380,7 @@ async fn a_stream_that_is_not_read_stops_only_itself() {
         let mut encoder = Encoder::new();
         for seq in 0.. {
             stuck
-                .send(&call(&mut encoder, seq, &"x".repeat(50_000)))
+                .send(&call(&mut encoder, seq, &"x".repeat(50_000), 0))
                 .await
                 .unwrap();
         }

@@ -73,7 +73,13 @@ impl Provider {
         if under_way.len() > 100 {
             under_way.retain(|_, one| !one.is_over());
         }
-        if let Some(one) = under_way.get(&subject.key).filter(|one| !one.is_over()) {
+        // The same measurement of the same metric; an edited block is another question.
+        let is_same = |one: &&UnderWay| {
+            !one.is_over()
+                && one.subject.config == subject.config
+                && (&one.subject.success, &one.subject.failure) == (&subject.success, &subject.failure)
+        };
+        if let Some(one) = under_way.get(&subject.key).filter(is_same) {
             return Ok(one.watched());
         }
         if under_way.len() >= MOST {

@@ -1,5 +1,7 @@
 //! Every kind of source beside plain queries: data sources, groups, several formulas, monitors, SLOs, gates, comparisons.
 
+#![allow(clippy::unwrap_used)]
+
 mod scene;
 
 use std::time::Duration;

@@ -2,6 +2,8 @@
 //!
 //! The references are printed by `python3 crates/datadog/tests/scipy/reference.py` (SciPy 1.17.1).
 
+#![allow(clippy::unwrap_used)]
+
 use std::process::Command;
 
 use datadog::judge::statistics::{Alternative, hodges_lehmann, mann_whitney_u};

@@ -75,6 +75,9 @@ fn sort(error: &kube::Error, namespace: &str, name: &str) -> Failure {
             "Secret {namespace}/{name} must not be read: {}",
             crate::judge::brief(&status.message)
         )),
+        kube::Error::Api(status) if status.code == 404 => {
+            Failure::Refused(format!("Secret {namespace}/{name} does not exist"))
+        }
         kube::Error::Api(status) if status.code < 500 && status.code != 429 => Failure::Refused(format!(
             "Secret {namespace}/{name}: {}",
             crate::judge::brief(&status.message)

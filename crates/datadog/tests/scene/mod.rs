@@ -59,6 +59,29 @@ impl Scene {
         }
     }
 
+    /// With keys from an environment, or from Secrets where it has none.
+    pub async fn with_environment(environment: Environment) -> Self {
+        let scene = Self::start().await;
+        let environment = Environment {
+            namespace: "argo-rollouts".to_owned(),
+            ..environment
+        };
+        let credentials = Arc::new(Credentials::new(environment, AllowList::default()));
+        let engine = Engine {
+            exchange: Exchange::new(ExchangeSettings {
+                cache: Duration::ZERO,
+                ..ExchangeSettings::default()
+            }),
+            credentials,
+        };
+        let provider = Arc::new(Provider::new(engine.clone(), Duration::from_millis(500)));
+        Self {
+            provider,
+            engine,
+            ..scene
+        }
+    }
+
     /// One call of Run.
     pub async fn run(&self, asking: &Asking) -> Measurement {
         self.provider.run(&asking.run, &asking.metric).await

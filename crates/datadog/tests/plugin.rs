@@ -1,0 +1,53 @@
+//! The executable as the controller starts and calls it.
+#![allow(clippy::unwrap_used)]
+
+mod scene;
+
+use rollouts_plugin::host::Host;
+use rollouts_plugin::types::AnalysisPhase::{Failed, Successful};
+use scene::{API_KEY, APP_KEY, Behaviour, Emulator, asking};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_metric_from_handshake_to_verdict() {
+    let emulator = Emulator::start().await;
+    emulator.on("errors", Behaviour::Value(0.2));
+    let host = Host::metric_provider(env!("CARGO_BIN_EXE_rollouts-plugin-metric-datadog"))
+        .arg("--patience=5s")
+        .env("DD_API_KEY", API_KEY)
+        .env("DD_APP_KEY", APP_KEY)
+        .env("DD_ADDRESS", emulator.url())
+        .start()
+        .await
+        .unwrap();
+    let provider = host.connect().await.unwrap();
+    provider.init().await.unwrap();
+    assert_eq!(provider.kind().await.unwrap(), "Datadog");
+    assert_eq!(emulator.count(), 0, "no I/O before there is a metric");
+    let metric = asking(json!({"query": "avg:errors{*}"}), "result < 0.05");
+    let measured = provider.run(&metric.run, &metric.metric).await.unwrap();
+    assert_eq!(
+        (measured.phase, measured.value.as_str()),
+        (Failed, "0.2"),
+        "{}",
+        measured.message
+    );
+    assert_eq!(provider.metadata(&metric.metric).await.unwrap()["interval"], "5m");
+    let hanging = asking(
+        json!({"apiVersion": "v2", "query": "avg:hang{*}"}),
+        "result < 0.05",
+    );
+    emulator.on("hang", Behaviour::Status(503, String::new()));
+    let first = provider.run(&hanging.run, &hanging.metric).await.unwrap();
+    assert!(first.resume_at.is_some(), "{first:?}");
+    let ended = provider
+        .terminate(&hanging.run, &hanging.metric, &first)
+        .await
+        .unwrap();
+    assert_eq!(ended.phase, Successful);
+    provider
+        .garbage_collect(&metric.run, &metric.metric, 10)
+        .await
+        .unwrap();
+    host.quit().await.unwrap();
+}

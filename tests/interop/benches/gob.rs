@@ -37,7 +37,7 @@ fn main() {
         assert!(go.status.success(), "{}", String::from_utf8_lossy(&go.stderr));
         let go = String::from_utf8(go.stdout).unwrap().trim().parse().unwrap();
         let router = median(&stream, |encoded| {
-            drop(encoded.deserialize::<rollout::Arguments>().unwrap())
+            drop(encoded.deserialize::<rollout::Arguments>().unwrap());
         });
         let everything = median(&stream, |encoded| drop(encoded.value().unwrap()));
         for (best, time) in best

@@ -13,9 +13,10 @@ mod problem;
 mod view;
 mod weights;
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use self::claims::{Claim, claims};
 pub use self::leftovers::Leftovers;
@@ -138,10 +139,13 @@ struct Planner<'a> {
 }
 
 /// A managed rule to be, its name and its fingerprint.
-struct Wanted {
+struct Wanted<'a> {
     record: RuleRecord,
-    rule: Value,
+    rule: Cow<'a, Value>,
 }
+
+/// A label to set, or to remove.
+type LabelEdit<'l> = (&'l str, Option<&'l str>);
 
 impl<'a> Planner<'a> {
     fn new(target: &'a RouteTarget, route: &'a Value, intent: &'a Intent, label: Option<&Label>) -> Self {
@@ -183,41 +187,75 @@ impl<'a> Planner<'a> {
         }
         let mut changes = Vec::new();
         let mut entry = Entry::default();
-        let mut rules = self.rules.to_vec();
+        let mut rules = self.rules.iter().map(Cow::Borrowed).collect::<Vec<_>>();
         self.weigh(&mut rules, &mut entry, &mut changes)?;
         let to_canary = self.sends_to_canary(&rules);
         let (wanted, refused) = self.managed(&rules);
         let rules = self.arrange(rules, &wanted, &mut changes);
         entry.rules = wanted.into_iter().map(|wanted| wanted.record).collect();
-
-        let mut object = self.route.clone();
         let in_progress = to_canary || !entry.rules.is_empty() || !entry.experiments.is_empty();
-        if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
-            && (spec.contains_key("rules") || !rules.is_empty())
-        {
-            spec.insert("rules".into(), rules.into());
+        entry.label = label.filter(|_| in_progress).map(|label| label.key.clone());
+        let labels = self.label_edits(label, &entry);
+
+        // Only a difference costs a copy of the object.
+        let is_new = |(rule, old): (&Cow<'_, Value>, &Value)| !std::ptr::eq(&**rule, old) && **rule != *old;
+        let differs = rules.len() != self.rules.len() || rules.iter().zip(self.rules).any(is_new);
+        if !differs && labels.is_empty() && entry == self.entry {
+            return Ok(Plan {
+                object: None,
+                changes: Vec::new(),
+                refused,
+            });
         }
-        self.label(&mut object, label, in_progress, &mut entry, &mut changes);
+        let mut object = self.with_rules(rules);
+        for (key, value) in labels {
+            meta::set(&mut object, "labels", key, value.map(str::to_owned));
+            changes.push(Change::Label {
+                key: key.to_owned(),
+                set: value.is_some(),
+            });
+        }
         if entry != self.entry {
             let mut ledger = self.ledger.clone();
             ledger.set(&self.intent.owner, entry);
             ledger.write(&mut object);
-            if changes.is_empty() {
-                changes.push(Change::Record);
-            }
         }
-        let object = (object != *self.route).then_some(object);
+        if changes.is_empty() {
+            changes.push(Change::Record);
+        }
         Ok(Plan {
-            changes: if object.is_some() { changes } else { Vec::new() },
-            object,
+            object: Some(object),
+            changes,
             refused,
         })
+    }
+
+    /// The route with other rules.
+    fn with_rules(&self, rules: Vec<Cow<'_, Value>>) -> Value {
+        let fields = |object: &Map<String, Value>, but: &str| {
+            let others = object.iter().filter(|(field, _)| *field != but);
+            others
+                .map(|(field, value)| (field.clone(), value.clone()))
+                .collect::<Map<_, _>>()
+        };
+        let Some(route) = self.route.as_object() else {
+            return self.route.clone();
+        };
+        let mut object = fields(route, "spec");
+        if let Some(spec) = route.get("spec").and_then(Value::as_object) {
+            let mut new = fields(spec, "rules");
+            if spec.contains_key("rules") || !rules.is_empty() {
+                new.insert("rules".into(), rules.into_iter().map(Cow::into_owned).collect());
+            }
+            object.insert("spec".into(), new.into());
+        }
+        object.into()
     }
 
     /// Sets the weights of all rules that are ours to weigh.
     fn weigh(
         &self,
-        rules: &mut [Value],
+        rules: &mut [Cow<'_, Value>],
         entry: &mut Entry,
         changes: &mut Vec<Change>,
     ) -> Result<(), Problem> {
@@ -274,14 +312,14 @@ impl<'a> Planner<'a> {
     }
 
     /// The managed rules this route should carry, and what it cannot carry.
-    fn managed(&self, rules: &[Value]) -> (Vec<Wanted>, Vec<Refusal>) {
+    fn managed(&self, rules: &[Cow<'_, Value>]) -> (Vec<Wanted<'a>>, Vec<Refusal>) {
         let routes: &[ManagedRoute] = match &self.intent.managed {
             Managed::Keep => return (self.kept(), Vec::new()),
             Managed::Exactly(_) if !self.target.header_routes || !self.target.key.kind.has_headers() => &[],
             Managed::Exactly(routes) => routes,
         };
-        let sources = self.weighable.iter().map(|&at| &rules[at]).collect::<Vec<_>>();
-        let mut wanted: Vec<Wanted> = Vec::new();
+        let sources = self.weighable.iter().map(|&at| &*rules[at]).collect::<Vec<_>>();
+        let mut wanted: Vec<Wanted<'a>> = Vec::new();
         let mut refused = Vec::new();
         for route in routes {
             let built = managed::rules(
@@ -307,18 +345,18 @@ impl<'a> Planner<'a> {
     }
 
     /// Our rules as they are.
-    fn kept(&self) -> Vec<Wanted> {
+    fn kept(&self) -> Vec<Wanted<'a>> {
         let own = (0..self.rules.len()).filter_map(|at| match &self.claims[at] {
             Claim::Own(record) => Some(Wanted {
                 record: self.entry.rules[*record].clone(),
-                rule: self.rules[at].clone(),
+                rule: Cow::Borrowed(&self.rules[at]),
             }),
             _ => None,
         });
         own.collect()
     }
 
-    fn check_limits(&self, wanted: &[Wanted], built: Vec<Value>) -> Result<Vec<Value>, Problem> {
+    fn check_limits(&self, wanted: &[Wanted<'_>], built: Vec<Value>) -> Result<Vec<Value>, Problem> {
         let matches = |rule: &Value| view::list(rule, "matches").len().max(1);
         let others = (0..self.rules.len())
             .filter(|&at| matches!(self.claims[at], Claim::User | Claim::Foreign(_)))
@@ -326,7 +364,7 @@ impl<'a> Planner<'a> {
         let all = || {
             others
                 .clone()
-                .chain(wanted.iter().map(|wanted| &wanted.rule))
+                .chain(wanted.iter().map(|wanted| &*wanted.rule))
                 .chain(&built)
         };
         let limits = [
@@ -351,7 +389,7 @@ impl<'a> Planner<'a> {
     /// Gives a managed rule its name: that of the managed route, with a number behind it for further rules as the Go
     /// plugin does (`pkg/plugin/httproute.go` `setHTTPHeaderRoute`), and with the Rollout's name where another rule
     /// has that name already, because names are unique in a route.
-    fn named(&self, route: &str, nth: usize, mut rule: Value, wanted: &[Wanted]) -> Wanted {
+    fn named(&self, route: &str, nth: usize, mut rule: Value, wanted: &[Wanted<'_>]) -> Wanted<'a> {
         let mut name = match nth {
             0 => route.to_owned(),
             nth => format!("{route}-{nth}"),
@@ -382,14 +420,19 @@ impl<'a> Planner<'a> {
         });
         Wanted {
             record,
-            rule: stored.map_or(rule, |at| self.rules[at].clone()),
+            rule: stored.map_or(Cow::Owned(rule), |at| Cow::Borrowed(&self.rules[at])),
         }
     }
 
     /// All rules in their order: our managed ones before every user's rule, so that one with as many conditions as a
     /// user's comes first (Gateway API `HTTPRouteRule.matches`: of equal ones the first rule wins). Managed rules of
     /// several Rollouts stand by the Rollouts' names, so that they do not push each other about.
-    fn arrange(&self, rules: Vec<Value>, wanted: &[Wanted], changes: &mut Vec<Change>) -> Vec<Value> {
+    fn arrange<'r>(
+        &self,
+        rules: Vec<Cow<'r, Value>>,
+        wanted: &[Wanted<'r>],
+        changes: &mut Vec<Change>,
+    ) -> Vec<Cow<'r, Value>> {
         let is_ours = |claim: &Claim| matches!(claim, Claim::Own(_) | Claim::Leftover);
         if wanted.is_empty() && !self.claims.iter().any(is_ours) {
             return rules;
@@ -428,7 +471,7 @@ impl<'a> Planner<'a> {
             .iter()
             .take_while(|(_, claim)| matches!(claim, Claim::Foreign(owner) if *owner < self.intent.owner))
             .count();
-        let mut arranged: Vec<Value> = others.into_iter().map(|(rule, _)| rule).collect();
+        let mut arranged: Vec<Cow<'_, Value>> = others.into_iter().map(|(rule, _)| rule).collect();
         arranged.splice(place..place, wanted.iter().map(|wanted| wanted.rule.clone()));
         if changes.len() == known && self.claims.iter().any(is_ours) && !self.is_in_place(&arranged) {
             changes.push(Change::Rearranged);
@@ -437,15 +480,15 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether our rules stand where they stood, with the same content.
-    fn is_in_place(&self, arranged: &[Value]) -> bool {
+    fn is_in_place(&self, arranged: &[Cow<'_, Value>]) -> bool {
         arranged.len() == self.rules.len()
             && (0..arranged.len())
                 .filter(|&at| matches!(self.claims[at], Claim::Own(_)))
-                .all(|at| arranged[at] == self.rules[at])
+                .all(|at| *arranged[at] == self.rules[at])
     }
 
     /// Whether a rule of the user's sends to the canary.
-    fn sends_to_canary(&self, rules: &[Value]) -> bool {
+    fn sends_to_canary(&self, rules: &[Cow<'_, Value>]) -> bool {
         self.weighable
             .iter()
             .filter_map(|&at| weights::pair(&rules[at], self.intent, &self.target.key.namespace))
@@ -453,45 +496,31 @@ impl<'a> Planner<'a> {
     }
 
     /// Sets the label while a release is under way, and removes it when no Rollout of this route needs it any more.
-    fn label(
-        &self,
-        object: &mut Value,
-        label: Option<&Label>,
-        in_progress: bool,
-        entry: &mut Entry,
-        changes: &mut Vec<Change>,
-    ) {
-        entry.label = label.filter(|_| in_progress).map(|label| label.key.clone());
-        let needed_by_another = |key: &str| {
-            self.ledger
-                .entries()
-                .any(|(owner, entry)| owner != self.intent.owner && entry.label.as_deref() == Some(key))
+    fn label_edits<'l>(&'l self, label: Option<&'l Label>, entry: &Entry) -> Vec<LabelEdit<'l>> {
+        let is_needed = |key: &str| {
+            entry.label.as_deref() == Some(key)
+                || self
+                    .ledger
+                    .entries()
+                    .any(|(owner, entry)| owner != self.intent.owner && entry.label.as_deref() == Some(key))
         };
-        let mut set = |key: &str, value: Option<&str>| {
-            if meta::read(object, "labels", key) != value {
-                meta::set(object, "labels", key, value.map(str::to_owned));
-                changes.push(Change::Label {
-                    key: key.to_owned(),
-                    set: value.is_some(),
-                });
+        let mut edits = Vec::new();
+        let mut set = |key: &'l str, value: Option<&'l str>| {
+            if meta::read(self.route, "labels", key) != value && edits.iter().all(|(known, _)| *known != key)
+            {
+                edits.push((key, value));
             }
         };
-        if let Some(old) = self
-            .entry
-            .label
-            .as_deref()
-            .filter(|old| entry.label.as_deref() != Some(old))
-            && !needed_by_another(old)
-        {
+        if let Some(old) = self.entry.label.as_deref().filter(|old| !is_needed(old)) {
             set(old, None);
         }
-        let Some(label) = label else { return };
-        if in_progress {
-            set(&label.key, Some(&label.value));
-        } else if self.intent.split.is_some() && !needed_by_another(&label.key) {
+        match label {
+            Some(label) if entry.label.is_some() => set(&label.key, Some(&label.value)),
             // The Go plugin sets the label without a record, and removes it at weight 0 (`pkg/plugin/labels.go`).
-            set(&label.key, None);
+            Some(label) if self.intent.split.is_some() && !is_needed(&label.key) => set(&label.key, None),
+            _ => {}
         }
+        edits
     }
 }
 

@@ -1,5 +1,7 @@
 //! The split between stable, canary and experiments in one rule.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::view::{ServiceName, backends, backends_mut, points_at, set_weight, weight};
@@ -55,7 +57,7 @@ impl Weighing<'_> {
     pub(super) fn weigh(
         &self,
         at: &RuleRef,
-        rule: &mut Value,
+        rule: &mut Cow<'_, Value>,
         before: Option<[u64; 2]>,
     ) -> Result<(), Problem> {
         for (role, service) in [
@@ -144,8 +146,16 @@ impl Weighing<'_> {
         }
     }
 
-    fn set(&self, rule: &mut Value, weight_of: impl Fn(Role<'_>) -> u64) {
-        for backend in backends_mut(rule).into_iter().flatten() {
+    /// Sets the weights; a rule that has them already is not copied.
+    fn set(&self, rule: &mut Cow<'_, Value>, weight_of: impl Fn(Role<'_>) -> u64) {
+        let differs = |backend: &Value| match self.role(backend) {
+            Role::Other => false,
+            role => weight(backend) != weight_of(role),
+        };
+        if !backends(rule).iter().any(differs) {
+            return;
+        }
+        for backend in backends_mut(rule.to_mut()).into_iter().flatten() {
             let role = self.role(backend);
             if role != Role::Other {
                 set_weight(backend, weight_of(role));
@@ -183,7 +193,7 @@ impl Weighing<'_> {
     }
 
     /// Adds backendRefs of running experiments behind the others, and removes those of experiments that ended.
-    fn sync_experiments(&self, at: &RuleRef, rule: &mut Value) -> Result<(), Problem> {
+    fn sync_experiments(&self, at: &RuleRef, rule: &mut Cow<'_, Value>) -> Result<(), Problem> {
         let roles = || backends(rule).iter().map(|backend| self.role(backend));
         let ended = roles().any(|role| role == Role::Ended);
         let missing = self
@@ -194,7 +204,7 @@ impl Weighing<'_> {
             .map(|experiment| self.experiment_backend(at, rule, experiment))
             .collect::<Result<Vec<_>, _>>()?;
         if (ended || !missing.is_empty())
-            && let Some(refs) = backends_mut(rule)
+            && let Some(refs) = backends_mut(rule.to_mut())
         {
             refs.retain(|backend| self.role(backend) != Role::Ended);
             refs.extend(missing);

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use gob::{Decoder, Encoder, Error, Limits, Reader, Schema, Value, frame};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 #[path = "support/content.rs"]
 mod content;
@@ -52,6 +53,21 @@ fn reads_what_go_wrote() {
         for (n, (value, sent)) in values.iter().zip(&case.values).enumerate() {
             content::compare(value, sent).unwrap_or_else(|e| panic!("{}, value {n}: {e}", case.name));
         }
+    }
+}
+
+/// The lengths that Go writes in front of interface values are wrong where definitions stand inside.
+#[test]
+fn values_are_passed_over() {
+    for case in cases() {
+        let mut reader = Reader::new(&case.stream[..]);
+        for n in 0..case.values.len() {
+            let passed = reader
+                .next::<IgnoredAny>()
+                .unwrap_or_else(|e| panic!("{}, value {n}: {e}", case.name));
+            assert!(passed.is_some(), "{}", case.name);
+        }
+        assert!(reader.next_value().unwrap().is_none(), "{}", case.name);
     }
 }
 

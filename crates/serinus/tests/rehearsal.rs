@@ -37,6 +37,7 @@ async fn rehearse(patience: Duration, router: impl FnOnce(FakeRouter) -> Box<dyn
         least_requests: 100,
         patience,
         promote_after: Duration::from_secs(10),
+        longest_pause: Duration::from_secs(10),
     };
     play(
         &demo::script().expect("the demo's manifests are right"),

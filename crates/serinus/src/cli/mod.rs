@@ -3,6 +3,7 @@
 mod demo;
 mod logs;
 mod measure;
+mod rehearse;
 mod show;
 
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ struct Cli {
 enum Command {
     /// A whole release on an embedded stage: no cluster, no account.
     Demo(demo::Args),
+    /// Your own Rollout and route on the same stage.
+    Rehearse(rehearse::Args),
     /// Ask a URL many times, and tell whether the traffic is split as it should be.
     Measure(measure::Args),
 }
@@ -42,6 +45,7 @@ pub fn run() -> ExitCode {
     let done = runtime.block_on(async {
         match cli.command {
             Command::Demo(args) => demo::run(args).await,
+            Command::Rehearse(args) => rehearse::run(args).await,
             Command::Measure(args) => measure::run(args).await,
         }
     });

@@ -34,6 +34,9 @@ pub(super) struct Show {
     /// How much faster than ours the controller's clock runs: at 20 a pause of a minute takes 3 seconds.
     #[arg(long, default_value_t = 20.0, value_name = "TIMES", value_parser = positive)]
     pub(super) speed: f64,
+    /// A pause is cut short after so many of our seconds.
+    #[arg(long, default_value_t = 4.0, value_name = "SECONDS", value_parser = positive)]
+    pub(super) longest_pause: f64,
     /// As fast as counting allows: the same as `--speed 60`.
     #[arg(long, conflicts_with = "speed")]
     pub(super) fast: bool,
@@ -200,6 +203,7 @@ pub(super) fn settings(show: &Show) -> Settings {
         least_requests: 500,
         patience: Duration::from_secs(60),
         promote_after: Duration::from_secs(60),
+        longest_pause: Duration::from_secs_f64(show.longest_pause),
     }
 }
 

@@ -5,3 +5,4 @@ pub mod demo;
 pub mod journal;
 pub mod play;
 pub mod script;
+pub mod yours;

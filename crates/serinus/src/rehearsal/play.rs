@@ -44,6 +44,8 @@ pub struct Settings {
     pub patience: Duration,
     /// After how long, on the controller's clock, somebody ends a pause that has no duration.
     pub promote_after: Duration,
+    /// A pause is cut short after so long on our clock.
+    pub longest_pause: Duration,
 }
 
 /// Why the rehearsal could not be played at all.
@@ -97,6 +99,7 @@ pub async fn play(
     deploy(stage, journal, &release, &script.before).await?;
     let mut driver = Driver::new(release, stage, router, journal.as_ref(), clock);
     driver.promote_after = Some(settings.promote_after);
+    driver.longest_pause = Some(settings.longest_pause);
     driver.publish(events).map_err(PlayError::Before)?;
     driver
         .until("a healthy first version", settings.patience, is_promoted)

@@ -28,6 +28,7 @@ pub struct Clock {
     began: Instant,
     origin: Timestamp,
     speed: f64,
+    skipped: Duration,
 }
 
 impl Clock {
@@ -37,18 +38,24 @@ impl Clock {
             began: Instant::now(),
             origin: Timestamp::now(),
             speed,
+            skipped: Duration::ZERO,
         }
     }
 
     /// The controller's time.
     pub fn now(&self) -> Timestamp {
-        self.origin + self.began.elapsed().mul_f64(self.speed)
+        self.origin + self.began.elapsed().mul_f64(self.speed) + self.skipped
     }
 
     /// When that time comes, on our clock.
     pub fn instant(&self, at: Timestamp) -> Instant {
-        let ahead = Duration::try_from(at.duration_since(self.origin)).unwrap_or_default();
+        let ahead = Duration::try_from(at.duration_since(self.origin + self.skipped)).unwrap_or_default();
         self.began + ahead.div_f64(self.speed)
+    }
+
+    /// Jumps to that time, unless it is past.
+    fn skip_to(&mut self, at: Timestamp) {
+        self.skipped += Duration::try_from(at.duration_since(self.now())).unwrap_or_default();
     }
 }
 
@@ -131,6 +138,8 @@ pub struct Driver<'a> {
     pub release: Release,
     /// After how long, on the controller's clock, somebody ends a pause that has no duration; `None`: never.
     pub promote_after: Option<Duration>,
+    /// A pause is cut short after so long on our clock; `None`: never.
+    pub longest_pause: Option<Duration>,
     stage: &'a Stage,
     router: &'a dyn Router,
     observer: &'a dyn Observer,
@@ -139,6 +148,8 @@ pub struct Driver<'a> {
     settled: bool,
     events: u64,
     failure: Option<String>,
+    /// The pause under way, by its beginning on either clock.
+    paused: Option<(Timestamp, Instant)>,
 }
 
 impl<'a> Driver<'a> {
@@ -153,6 +164,8 @@ impl<'a> Driver<'a> {
         Self {
             release,
             promote_after: None,
+            longest_pause: None,
+            paused: None,
             stage,
             router,
             observer,
@@ -194,8 +207,25 @@ impl<'a> Driver<'a> {
                 self.observer.note(Happening::Promoted);
                 continue;
             }
-            let next = [again_at, promotion].into_iter().flatten().min();
-            let wake = next.map_or(gives_up, |at| self.clock.instant(at).min(gives_up));
+            let cut = self.pause_is_cut();
+            if let Some((end, at)) = cut
+                && at <= Instant::now()
+                && end > self.clock.now()
+            {
+                self.clock.skip_to(end);
+                continue;
+            }
+            let next = [again_at, promotion]
+                .into_iter()
+                .flatten()
+                .min()
+                .map(|at| self.clock.instant(at));
+            let wake = [next, cut.map(|(_, at)| at)]
+                .into_iter()
+                .flatten()
+                .min()
+                .unwrap_or(gives_up)
+                .min(gives_up);
             tokio::select! {
                 _ = pods.changed() => {}
                 () = tokio::time::sleep_until(wake) => {}
@@ -230,6 +260,23 @@ impl<'a> Driver<'a> {
             .first()
             .filter(|_| *step == Step::Pause(None))?;
         Some(pause.start_time + self.promote_after?)
+    }
+
+    /// The end of the pause under way on the controller's clock, and when it is cut short on ours.
+    fn pause_is_cut(&mut self) -> Option<(Timestamp, Instant)> {
+        let status = &self.release.status;
+        let Some(pause) = status.pause_conditions.first() else {
+            self.paused = None;
+            return None;
+        };
+        let paused = self.paused.filter(|(start, _)| *start == pause.start_time);
+        let (_, since) = *self
+            .paused
+            .insert(paused.unwrap_or((pause.start_time, Instant::now())));
+        match self.release.spec.steps.get(status.current_step_index?)? {
+            Step::Pause(Some(duration)) => Some((pause.start_time + *duration, since + self.longest_pause?)),
+            _ => None,
+        }
     }
 
     async fn reconcile(&mut self) -> Result<(bool, Option<Timestamp>), DriveError> {

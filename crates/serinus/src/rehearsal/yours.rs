@@ -1,0 +1,391 @@
+//! A script from somebody's own manifests. Pure.
+//!
+//! The stage plays what it can and says what it plays otherwise: Gateways of any class are served by its own gateway,
+//! Services that are missing are made up, analyses ask the gateway's counts, kinds it does not know are left out.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::script::{Act, Ending, Script, Version};
+use crate::stage::api::resource;
+use crate::stage::app::Behaviour;
+use crate::stage::gateway::CONTROLLER_NAME;
+use crate::stage::release::analysis;
+use crate::stage::release::spec::{Spec, SpecError, Step};
+
+/// Class of every Gateway on the stage.
+const CLASS: &str = "serinus-stage";
+
+/// What to play with the manifests.
+#[derive(Debug, Clone)]
+pub struct Wishes {
+    /// Which Rollout, where there are several.
+    pub rollout: Option<String>,
+    /// Share of the canary's requests that fail, 0.0 to 1.0.
+    pub error_rate: f64,
+    /// How long the canary thinks before it answers.
+    pub latency: Duration,
+    /// What is asked of it by an analysis.
+    pub analysis: analysis::Settings,
+}
+
+/// A script, and how to ask for what it serves.
+#[derive(Debug)]
+pub struct Yours {
+    /// What to play.
+    pub script: Script,
+    /// A path that the split rule serves.
+    pub path: String,
+    /// A host that it serves; empty where it serves any.
+    pub host: String,
+    /// The longest pause that has a duration.
+    pub longest_pause: Duration,
+}
+
+/// Why manifests cannot be played.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScriptError {
+    /// There is none, or none of that name.
+    #[error("no Rollout{} in the manifests", .0.as_ref().map(|n| format!(" {n:?}")).unwrap_or_default())]
+    NoRollout(Option<String>),
+    /// There are several.
+    #[error("{} Rollouts in the manifests ({}); choose one with --rollout", .0.len(), .0.join(", "))]
+    ManyRollouts(Vec<String>),
+    /// It cannot be played.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// There is nothing to split.
+    #[error("no HTTPRoute in the manifests refers to Service {0} in a rule that a plain request reaches")]
+    NoRoute(String),
+    /// The split rule is not reached through a Gateway.
+    #[error("HTTPRoute {0} is attached to no Gateway; the stage plays no mesh")]
+    NoGateway(String),
+}
+
+/// Makes the script: the Rollout as it stands, then once more with a changed pod template.
+pub fn script(manifests: Vec<Value>, wishes: &Wishes) -> Result<Yours, ScriptError> {
+    let mut notes = Vec::new();
+    let (rollouts, others): (Vec<Value>, Vec<Value>) =
+        manifests.into_iter().partition(|o| o["kind"] == "Rollout");
+    let rollout = choose(rollouts, wishes.rollout.as_deref())?;
+    let spec = Spec::read(&rollout)?;
+    let mut objects = known(others, &spec.namespace, &mut notes);
+    let (route, mut path, host) = entrance(&objects, &spec)?;
+    if path.is_empty() {
+        path.push('/');
+    }
+    gateways(&mut objects, &route, &mut notes)?;
+    services(&mut objects, &rollout, &spec, &route, &mut notes);
+
+    let analysed = spec.background_from.is_some() || spec.steps.contains(&Step::Analysis);
+    let doomed = analysed && wishes.error_rate > 1.0 - wishes.analysis.success_rate;
+    if analysed {
+        notes.push(format!(
+            "the analysis asks the stage's gateway for a success rate of {} %, not the templates' providers",
+            wishes.analysis.success_rate * 100.0
+        ));
+    }
+    let mut canary = rollout.clone();
+    canary["spec"]["template"]["metadata"]["annotations"]["serinus.dev/rehearsal"] = "canary".into();
+    let steps: Vec<String> = spec.steps.iter().map(Step::describe).collect();
+    let title = if steps.is_empty() {
+        "without steps".to_owned()
+    } else {
+        steps.join(", ")
+    };
+    let pauses = spec.steps.iter().filter_map(|step| match step {
+        Step::Pause(duration) => *duration,
+        _ => None,
+    });
+    Ok(Yours {
+        longest_pause: pauses.max().unwrap_or_default(),
+        path,
+        host,
+        script: Script {
+            title: format!("serinus rehearse {}/{}", spec.namespace, spec.name),
+            objects,
+            notes,
+            router_env: Vec::new(),
+            before: Version {
+                rollout,
+                behaviour: Behaviour::healthy("stable"),
+            },
+            acts: vec![Act {
+                title,
+                said: Vec::new(),
+                version: Version {
+                    rollout: canary,
+                    behaviour: Behaviour {
+                        version: "canary".to_owned(),
+                        error_rate: wishes.error_rate,
+                        latency: wishes.latency,
+                    },
+                },
+                ending: if doomed { Ending::Aborted } else { Ending::Promoted },
+            }],
+        },
+    })
+}
+
+fn choose(rollouts: Vec<Value>, name: Option<&str>) -> Result<Value, ScriptError> {
+    let named = |o: &Value| o["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let mut fitting: Vec<Value> = rollouts
+        .into_iter()
+        .filter(|o| name.is_none_or(|n| o["metadata"]["name"] == n))
+        .collect();
+    match fitting.len() {
+        0 => Err(ScriptError::NoRollout(name.map(str::to_owned))),
+        1 => Ok(fitting.remove(0)),
+        _ => Err(ScriptError::ManyRollouts(fitting.iter().map(named).collect())),
+    }
+}
+
+/// The objects that the stage knows, each with a namespace.
+fn known(others: Vec<Value>, namespace: &str, notes: &mut Vec<String>) -> Vec<Value> {
+    let mut left_out = BTreeSet::new();
+    let mut objects = Vec::new();
+    for mut object in others {
+        let text = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
+        match resource::of_object(&text("apiVersion"), &text("kind")) {
+            Some((resource, _)) => {
+                if resource.namespaced
+                    && object["metadata"]["namespace"]
+                        .as_str()
+                        .unwrap_or_default()
+                        .is_empty()
+                {
+                    object["metadata"]["namespace"] = namespace.into();
+                }
+                objects.push(object);
+            }
+            None => drop(left_out.insert(text("kind"))),
+        }
+    }
+    if !left_out.is_empty() {
+        let kinds: Vec<String> = left_out.into_iter().collect();
+        notes.push(format!(
+            "left out, as the stage does not know them: {}",
+            kinds.join(", ")
+        ));
+    }
+    objects
+}
+
+/// The route that splits between the Rollout's Services, and a plain GET that its rule serves.
+fn entrance(objects: &[Value], spec: &Spec) -> Result<(Value, String, String), ScriptError> {
+    let list = |value: &Value, field: &str| value[field].as_array().cloned().unwrap_or_default();
+    for route in objects.iter().filter(|o| o["kind"] == "HTTPRoute") {
+        for rule in list(&route["spec"], "rules") {
+            let serves = |service: &str| list(&rule, "backendRefs").iter().any(|b| b["name"] == service);
+            if !serves(&spec.canary_service) || !serves(&spec.stable_service) {
+                continue;
+            }
+            let mut matches = list(&rule, "matches");
+            if matches.is_empty() {
+                matches.push(json!({}));
+            }
+            let plain = |one: &&Value| {
+                let kind = one["path"]["type"].as_str().unwrap_or("PathPrefix");
+                list(one, "headers").is_empty()
+                    && list(one, "queryParams").is_empty()
+                    && one["method"].as_str().is_none_or(|m| m == "GET")
+                    && kind != "RegularExpression"
+            };
+            if let Some(one) = matches.iter().find(plain) {
+                let host = route["spec"]["hostnames"][0]
+                    .as_str()
+                    .unwrap_or_default()
+                    .replace('*', "any");
+                let path = one["path"]["value"].as_str().unwrap_or("/").to_owned();
+                return Ok((route.clone(), path, host));
+            }
+        }
+    }
+    Err(ScriptError::NoRoute(spec.canary_service.clone()))
+}
+
+/// Every Gateway is of the stage's class, and those that the split route names are there.
+fn gateways(objects: &mut Vec<Value>, route: &Value, notes: &mut Vec<String>) -> Result<(), ScriptError> {
+    objects.retain(|o| o["kind"] != "GatewayClass");
+    for gateway in objects.iter_mut().filter(|o| o["kind"] == "Gateway") {
+        let class = gateway["spec"]["gatewayClassName"].as_str().unwrap_or_default();
+        let name = gateway["metadata"]["name"].as_str().unwrap_or_default();
+        notes.push(format!(
+            "the stage's gateway stands in for Gateway {name} of class {class}"
+        ));
+        gateway["spec"]["gatewayClassName"] = CLASS.into();
+    }
+    objects.push(json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": {"name": CLASS},
+        "spec": {"controllerName": CONTROLLER_NAME},
+    }));
+    let own = route["metadata"]["namespace"].as_str().unwrap_or_default();
+    let parents = route["spec"]["parentRefs"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let parents: Vec<&Value> = parents
+        .iter()
+        .filter(|p| p["kind"].as_str().is_none_or(|kind| kind == "Gateway"))
+        .collect();
+    if parents.is_empty() {
+        return Err(ScriptError::NoGateway(
+            route["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
+        ));
+    }
+    for parent in parents {
+        let name = parent["name"].as_str().unwrap_or_default();
+        let namespace = parent["namespace"].as_str().unwrap_or(own);
+        if !has(objects, "Gateway", namespace, name) {
+            notes.push(format!(
+                "Gateway {namespace}/{name} is not in the manifests; the stage's gateway stands in"
+            ));
+            objects.push(json!({
+                "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+                "metadata": {"name": name, "namespace": namespace},
+                "spec": {"gatewayClassName": CLASS, "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]},
+            }));
+        }
+    }
+    Ok(())
+}
+
+/// The Rollout's two Services, made up where they are missing.
+fn services(objects: &mut Vec<Value>, rollout: &Value, spec: &Spec, route: &Value, notes: &mut Vec<String>) {
+    for name in [&spec.canary_service, &spec.stable_service] {
+        if has(objects, "Service", &spec.namespace, name) {
+            continue;
+        }
+        let rules = route["spec"]["rules"].as_array().into_iter().flatten();
+        let backends = rules.filter_map(|rule| rule["backendRefs"].as_array()).flatten();
+        let ports: BTreeSet<u64> = backends
+            .filter(|b| b["name"] == **name)
+            .filter_map(|b| b["port"].as_u64())
+            .collect();
+        let ports: Vec<Value> = ports
+            .iter()
+            .map(|port| json!({"name": format!("p{port}"), "port": port}))
+            .collect();
+        notes.push(format!(
+            "Service {}/{name} is not in the manifests; one is made up",
+            spec.namespace
+        ));
+        objects.push(json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": name, "namespace": spec.namespace},
+            "spec": {"selector": rollout["spec"]["selector"]["matchLabels"], "ports": ports},
+        }));
+    }
+}
+
+fn has(objects: &[Value], kind: &str, namespace: &str, name: &str) -> bool {
+    objects.iter().any(|o| {
+        o["kind"] == kind && o["metadata"]["name"] == name && o["metadata"]["namespace"] == namespace
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifests;
+
+    fn wishes() -> Wishes {
+        Wishes {
+            rollout: None,
+            error_rate: 0.0,
+            latency: Duration::ZERO,
+            analysis: analysis::Settings::default(),
+        }
+    }
+
+    fn rollout() -> Value {
+        manifests::read("rollout.yaml", include_str!("../../demo/rollout.yaml"))
+            .unwrap()
+            .remove(0)
+    }
+
+    fn route(rules: &str) -> Value {
+        let text = format!(
+            "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: web}}\nspec:\n  hostnames: ['*.shop.example']\n  parentRefs: [{{name: edge, namespace: infra}}]\n  rules: {rules}\n"
+        );
+        manifests::read("route.yaml", &text).unwrap().remove(0)
+    }
+
+    const SPLIT: &str = "[{matches: [{path: {value: /buy}}], backendRefs: [{name: web-stable, port: 8080}, {name: web-canary, port: 8080, weight: 0}]}]";
+
+    #[test]
+    fn what_is_missing_is_made_up_and_said() {
+        let mut with_analysis = wishes();
+        with_analysis.error_rate = 0.2;
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}});
+        let yours = script(vec![secret, rollout(), route(SPLIT)], &with_analysis).unwrap();
+        assert_eq!(
+            (yours.path.as_str(), yours.host.as_str()),
+            ("/buy", "any.shop.example")
+        );
+        assert_eq!(yours.longest_pause, Duration::from_secs(60));
+        assert_eq!(yours.script.acts[0].ending, Ending::Aborted);
+        assert_eq!(
+            yours.script.notes,
+            [
+                "left out, as the stage does not know them: Secret",
+                "Gateway infra/edge is not in the manifests; the stage's gateway stands in",
+                "Service demo/web-canary is not in the manifests; one is made up",
+                "Service demo/web-stable is not in the manifests; one is made up",
+                "the analysis asks the stage's gateway for a success rate of 95 %, not the templates' providers",
+            ]
+        );
+        let service = yours
+            .script
+            .objects
+            .iter()
+            .find(|o| o["metadata"]["name"] == "web-canary")
+            .unwrap();
+        assert_eq!(service["spec"]["ports"][0]["port"], 8080);
+        let (before, after) = (
+            &yours.script.before.rollout,
+            &yours.script.acts[0].version.rollout,
+        );
+        assert_ne!(
+            Spec::read(before).unwrap().template_hash,
+            Spec::read(after).unwrap().template_hash
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_played_is_said() {
+        let headers = SPLIT.replace("path: {value: /buy}", "headers: [{name: a, value: b}]");
+        let mut mesh = route(SPLIT);
+        mesh["spec"]["parentRefs"] = json!([{"kind": "Service", "group": "", "name": "web"}]);
+        let mut other = rollout();
+        other["metadata"]["name"] = "other".into();
+        let cases = [
+            (vec![route(SPLIT)], "no Rollout in the manifests"),
+            (
+                vec![rollout(), other],
+                "2 Rollouts in the manifests (web, other); choose one with --rollout",
+            ),
+            (
+                vec![rollout()],
+                "no HTTPRoute in the manifests refers to Service web-canary in a rule that a plain request reaches",
+            ),
+            (
+                vec![rollout(), route(&headers)],
+                "no HTTPRoute in the manifests refers to Service web-canary in a rule that a plain request reaches",
+            ),
+            (
+                vec![rollout(), mesh],
+                "HTTPRoute web is attached to no Gateway; the stage plays no mesh",
+            ),
+        ];
+        for (manifests, want) in cases {
+            assert_eq!(script(manifests, &wishes()).unwrap_err().to_string(), want);
+        }
+        let mut nobody = wishes();
+        nobody.rollout = Some("nobody".into());
+        let error = script(vec![rollout()], &nobody).unwrap_err().to_string();
+        assert_eq!(error, "no Rollout \"nobody\" in the manifests");
+    }
+}

@@ -15,8 +15,9 @@ use tokio::time::timeout;
 
 use crate::wait::{Seen, wait_for};
 
-/// How long any one program may take until it is ready, on a busy machine.
-const READY: Duration = Duration::from_secs(60);
+/// How long any one program may take until it is ready: seconds on a quiet machine, a minute beside a release build on
+/// the same two cores.
+pub(crate) const READY: Duration = Duration::from_secs(180);
 
 /// How a program is started.
 #[derive(Debug, Clone)]
@@ -86,7 +87,7 @@ impl Process {
     /// Waits until `look` finds what it wants, as [`wait_for`] does, but no longer than the program lives.
     ///
     /// # Errors
-    /// When it ends, with the end of its log; or when it takes longer than a minute.
+    /// When it ends, with the end of its log; or when it takes longer than three minutes.
     pub async fn ready<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Result<Seen<T>>) -> Result<T> {
         wait_for(what, READY, async || match self.ended().await {
             Some(status) => Ok(Seen::Yes(Err(status))),

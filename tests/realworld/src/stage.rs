@@ -15,7 +15,7 @@ use crate::rollout::Rollout;
 use crate::world::World;
 
 /// How long any step of a release may take. Each takes a second or two; machines of CI are busy.
-pub const STEP: Duration = Duration::from_secs(60);
+pub const STEP: Duration = Duration::from_secs(120);
 
 /// A scene's part of a world.
 #[derive(Debug, Clone)]

@@ -34,6 +34,7 @@ async fn run(stage: Stage) -> Result<()> {
     let before = stage.plugin_pid(NAME)?;
     let how_long = how_long(stage.form());
     let end = Instant::now() + how_long;
+    let reconciles = stage.world.controller.reconciles(&stage.namespace)?;
     while Instant::now() < end {
         sleep(Duration::from_secs(2)).await;
         let now = stage.world.controller.plugin_pids(NAME)?;
@@ -42,8 +43,9 @@ async fn run(stage: Stage) -> Result<()> {
             "the plugin was process {before} and is now {now:?}"
         );
     }
+    let calls = stage.world.controller.reconciles(&stage.namespace)? - reconciles;
     stage.say(&format!(
-        "the plugin is process {before}, as it was {} s ago",
+        "the plugin is process {before}, as it was {} s ago; the controller reconciled {calls} times meanwhile",
         how_long.as_secs()
     ));
     shop.rollout.set_version(NEW).await?;

@@ -128,7 +128,7 @@ async fn perform(world: Arc<World>, scene: Scene) -> Result<()> {
 /// Longer than any scene takes; a scene that hangs must not hang the run.
 fn limit(form: Form) -> Duration {
     match form {
-        Form::Short => Duration::from_secs(300),
+        Form::Short => Duration::from_secs(900),
         Form::Long => Duration::from_secs(3600),
     }
 }

@@ -1,14 +1,12 @@
 //! etcd, kube-apiserver and kube-controller-manager; what they must know before anything else can start.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::Ground;
 use super::credentials::ADMIN;
 use crate::cluster::{Address, Cluster, Kind, read};
-use crate::process::Process;
+use crate::process::{Process, READY};
 use crate::wait::{Seen, wait_for};
 
 /// Storage and API server, and the connection of one who may do anything.
@@ -132,16 +130,12 @@ pub(super) async fn define(
             namespace: "",
             name,
         };
-        wait_for(
-            format!("{name} to be served"),
-            Duration::from_secs(20),
-            async || {
-                let conditions = cluster.read(&address).await?["status"]["conditions"].take();
-                Ok(Seen::when(is_true(&conditions, "Established"), (), || {
-                    conditions.to_string()
-                }))
-            },
-        )
+        wait_for(format!("{name} to be served"), READY, async || {
+            let conditions = cluster.read(&address).await?["status"]["conditions"].take();
+            Ok(Seen::when(is_true(&conditions, "Established"), (), || {
+                conditions.to_string()
+            }))
+        })
         .await?;
     }
     Ok(())

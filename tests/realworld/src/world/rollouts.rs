@@ -168,6 +168,19 @@ impl RolloutsController {
         Ok(sockets)
     }
 
+    /// How often the controller has reconciled a Rollout of this namespace, by its log: each time it calls the plugin.
+    ///
+    /// # Errors
+    /// When its log cannot be read.
+    pub fn reconciles(&self, namespace: &str) -> Result<usize> {
+        let log = std::fs::read_to_string(self.process.log()).context("read the controller's log")?;
+        let field = format!("namespace={namespace} ");
+        Ok(log
+            .lines()
+            .filter(|line| line.contains("Started syncing rollout") && line.contains(&field))
+            .count())
+    }
+
     /// Waits until no plugin and no socket of one is left, at most for two seconds.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ help: ## list the targets
 
 demo: ## a whole release on an embedded stage: no cluster, no account
 	cargo build --locked -p gateway-api --bin $(ROUTER) -p serinus --bin serinus
-	$(TARGET)/debug/serinus demo --plugin $(TARGET)/debug/$(ROUTER)
+	$(TARGET)/debug/serinus demo --plugin $(TARGET)/debug/$(ROUTER) --html $(TARGET)/demo.html
 
 test: fmt-check lint unit deny ## format, lints, unit, property, interop and doc tests, dependency policy
 

@@ -115,6 +115,10 @@ fn malformed_definitions() {
         "type id 4 is already defined",
     );
     check(
+        &[b"\x27\x02\x01\x00\x01\x04\x00\x00"],
+        "type id 20 is already defined",
+    );
+    check(
         &[b"\x7f\x00"],
         "malformed gob: the definition of type id 64 is empty",
     );
@@ -158,6 +162,23 @@ fn malformed_definitions() {
         &[b"\xf8\xff\xff\xff\xff\xff\xff\xff\xff\x02\x01\x00\x01\x04\x00\x00"],
         "type id 9223372036854775807 is used but was never defined",
     );
+}
+
+/// The count of an array repeats what its type says.
+#[test]
+fn an_array_of_another_length() {
+    let pair = b"\x7f\x01\x01\x00\x01\x04\x01\x04\x00\x00"; // [2]int
+    let error = "malformed gob: 1 elements in an array of 2";
+    check(&[pair, b"\xff\x80\x00\x01\x02"], error);
+    let mut decoder = Decoder::new();
+    decoder.message(pair).unwrap();
+    let encoded = decoder.message(b"\xff\x80\x00\x01\x02").unwrap().unwrap();
+    assert_eq!(
+        encoded.deserialize::<IgnoredAny>().unwrap_err().to_string(),
+        error
+    );
+    let encoded = decoder.message(b"\xff\x80\x00\x02\x02\x04").unwrap().unwrap();
+    encoded.deserialize::<IgnoredAny>().unwrap();
 }
 
 /// Ids may be referred to before they are defined, but not used.

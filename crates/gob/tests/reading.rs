@@ -544,3 +544,42 @@ fn everything_can_be_sent_between_threads() {
     check::<gob::Encoded<'_, '_>>();
     check::<Value>();
 }
+
+/// A target that has seen enough of a struct or a map does not disturb what follows.
+#[test]
+fn what_a_target_does_not_ask_for_is_passed_over() {
+    #[derive(PartialEq, Debug)]
+    struct FirstKey(String);
+
+    impl<'de> Deserialize<'de> for FirstKey {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Keys;
+            impl<'de> serde::de::Visitor<'de> for Keys {
+                type Value = FirstKey;
+
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("a map")
+                }
+
+                fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<FirstKey, A::Error> {
+                    let Some((key, IgnoredAny)) = map.next_entry()? else {
+                        return Ok(FirstKey(String::new()));
+                    };
+                    Ok(FirstKey(key))
+                }
+            }
+            deserializer.deserialize_map(Keys)
+        }
+    }
+    let first = || FirstKey("X".to_owned());
+    check(
+        "[]Point",
+        json!([{"X": 1, "Y": 2}, {"X": 3, "Y": 4}, {}]),
+        vec![first(), first(), FirstKey(String::new())],
+    );
+    check(
+        "[]map[string][]int",
+        json!([{"X": [1], "Y": [2, 3]}, {"X": []}]),
+        vec![first(), first()],
+    );
+}

@@ -6,6 +6,7 @@ mod call;
 pub(crate) mod compare;
 mod meter;
 mod scope;
+mod texts;
 
 pub(crate) use self::meter::Meter;
 
@@ -17,7 +18,7 @@ use crate::builtins::{not_of_type, to_int};
 use crate::env::{self, Function};
 use crate::error::{Failure, Fault};
 use crate::go::regexp::Pattern;
-use crate::go::{strings, utf8};
+use crate::go::strings;
 use crate::program::{Op, Program};
 use crate::value::{Datum, List, Map, Text};
 
@@ -73,7 +74,7 @@ impl Machine<'_, '_, '_> {
         self.pop()
     }
 
-    fn push(&mut self, datum: Datum) {
+    pub(super) fn push(&mut self, datum: Datum) {
         self.stack.push(datum);
     }
 
@@ -96,7 +97,7 @@ impl Machine<'_, '_, '_> {
         Ok(())
     }
 
-    fn pop(&mut self) -> Outcome<Datum> {
+    pub(super) fn pop(&mut self) -> Outcome<Datum> {
         self.stack.pop().ok_or_else(underflow)
     }
 
@@ -105,7 +106,7 @@ impl Machine<'_, '_, '_> {
     }
 
     /// The operands of a binary operator, left first.
-    fn pop_two(&mut self) -> Outcome<(Datum, Datum)> {
+    pub(super) fn pop_two(&mut self) -> Outcome<(Datum, Datum)> {
         let right = self.pop()?;
         Ok((self.pop()?, right))
     }
@@ -443,70 +444,6 @@ impl Machine<'_, '_, '_> {
         let map = self.meter.map(Map::texts(entries))?;
         self.push(map);
         Ok(())
-    }
-
-    /// An operator on two strings that is false where one of both is nil.
-    fn texts(&mut self, holds: fn(&[u8], &[u8]) -> bool) -> Outcome {
-        let (left, right) = self.pop_two()?;
-        let holds = match (&left, &right) {
-            _ if left.is_nil() || right.is_nil() => false,
-            (Datum::Text(left), Datum::Text(right)) => {
-                self.meter.read(left.len().saturating_add(right.len()))?;
-                holds(left.as_bytes(), right.as_bytes())
-            }
-            (Datum::Text(_), other) | (other, _) => return Err(not_of_type(other, "string")),
-        };
-        self.push(Datum::Bool(holds));
-        Ok(())
-    }
-
-    fn matches(&mut self) -> Outcome {
-        /// What it takes to compile a pattern, in steps.
-        const COMPILE: usize = 5_000;
-        /// And for each of its states.
-        const STATE: usize = 40;
-
-        let (text, pattern) = self.pop_two()?;
-        if text.is_nil() || pattern.is_nil() {
-            self.push(Datum::Bool(false));
-            return Ok(());
-        }
-        let Datum::Text(pattern) = pattern else {
-            return Err(not_of_type(&pattern, "string"));
-        };
-        let regex = match self.last_pattern.take() {
-            Some((last, regex)) if last == pattern => regex,
-            _ => {
-                self.meter.steps(COMPILE)?;
-                let regex = crate::types::compile(&pattern)?;
-                self.meter.steps(STATE * regex.weight)?;
-                regex
-            }
-        };
-        let matched = self.is_match(&regex, &text)?;
-        self.last_pattern = Some((pattern, regex));
-        self.push(Datum::Bool(matched));
-        Ok(())
-    }
-
-    fn is_match(&mut self, pattern: &Pattern, text: &Datum) -> Outcome<bool> {
-        let bytes = match text {
-            nil if nil.is_nil() => return Ok(false),
-            Datum::Text(text) => text.as_bytes().into(),
-            Datum::List(list) if list.kind() == crate::value::ListKind::Uint8 => {
-                let bytes: Vec<u8> = list
-                    .iter()
-                    .filter_map(|item| item.as_int())
-                    .map(|n| n as u8)
-                    .collect();
-                std::borrow::Cow::Owned(bytes)
-            }
-            other => return Err(not_of_type(other, "[]uint8")),
-        };
-        self.meter
-            .steps(bytes.len().saturating_mul(1 + pattern.weight / 8))?;
-        // Go matches what is not UTF-8 as U+FFFD.
-        Ok(pattern.regex.is_match(utf8::lossy(&bytes).as_bytes()))
     }
 }
 

@@ -4,6 +4,7 @@
 //! answer, and an operator that reaches for its left operand finds that. A condition must get the answer that Go gives.
 
 mod emit;
+mod emit_loop;
 mod op;
 
 pub(crate) use self::emit::emit;

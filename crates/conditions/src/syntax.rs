@@ -5,6 +5,7 @@ mod lexer;
 mod literal;
 mod operator;
 mod parser;
+mod postfix;
 mod print;
 mod token;
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod check_builtin;
+mod check_operator;
 mod nature;
 mod ty;
 

@@ -62,7 +62,8 @@ impl Printer {
             Datum::Month(n) => self.push(&month_name(*n)),
             Datum::Weekday(n) => self.push(&weekday_name(*n)),
             Datum::Zone(zone) => self.push(zone.name()),
-            // Go prints the table of the zone's transitions.
+            Datum::ZoneStruct(zone) if zone.is_utc() => self.push("{UTC [] []  0 0 <nil>}"),
+            // Go prints the table of the zone's transitions, and an address.
             Datum::ZoneStruct(zone) => self.push(&format!("{{{}}}", zone.name())),
         }
     }

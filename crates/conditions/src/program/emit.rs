@@ -7,7 +7,7 @@ use crate::error::{Failure, Fault};
 use crate::go::regexp::{self, Pattern};
 use crate::syntax::{BuiltinCall, NodeId, NodeKind, Operator, Tree, UnaryOperator};
 use crate::time::methods;
-use crate::types::{Kind, Signature, Type, compile};
+use crate::types::{Kind, Type, compile};
 use crate::value::{Datum, Text};
 
 /// # Errors
@@ -44,7 +44,7 @@ pub(crate) fn emit(tree: &Tree, root: NodeId, max_ops: usize) -> Result<Program,
     })
 }
 
-struct Emitter<'t> {
+pub(super) struct Emitter<'t> {
     tree: &'t Tree,
     code: Vec<Op>,
     places: Vec<u32>,
@@ -60,25 +60,25 @@ struct Emitter<'t> {
     max_ops: usize,
 }
 
-type Emitted = Result<(), Failure>;
+pub(super) type Emitted = Result<(), Failure>;
 
 /// A jump whose target is not known yet.
-const LATER: u32 = u32::MAX;
+pub(super) const LATER: u32 = u32::MAX;
 
 impl Emitter<'_> {
-    fn op(&mut self, op: Op) -> usize {
+    pub(super) fn op(&mut self, op: Op) -> usize {
         self.code.push(op);
         self.places.push(self.place);
         self.code.len() - 1
     }
 
-    fn here(&self) -> u32 {
+    pub(super) fn here(&self) -> u32 {
         // Bounded by `max_ops`.
         u32::try_from(self.code.len()).unwrap_or(u32::MAX)
     }
 
     /// Lets an earlier jump end here.
-    fn land(&mut self, jump: usize) {
+    pub(super) fn land(&mut self, jump: usize) {
         let here = self.here();
         match &mut self.code[jump] {
             Op::Jump(target)
@@ -118,7 +118,7 @@ impl Emitter<'_> {
         u32::try_from(index).unwrap_or(u32::MAX)
     }
 
-    fn push(&mut self, datum: Datum) {
+    pub(super) fn push(&mut self, datum: Datum) {
         let constant = self.constant(datum);
         self.op(Op::Push(constant));
     }
@@ -127,7 +127,7 @@ impl Emitter<'_> {
         self.tree[id].ty.unwrap_or(Type::Any)
     }
 
-    fn node(&mut self, id: NodeId, parent: Option<NodeId>) -> Emitted {
+    pub(super) fn node(&mut self, id: NodeId, parent: Option<NodeId>) -> Emitted {
         if self.code.len() > self.max_ops {
             let message = "compilation failed: chained comparisons within each other are too many";
             return Err(Failure::new(self.tree[id].at, Fault::limit(message)));
@@ -139,7 +139,7 @@ impl Emitter<'_> {
     }
 
     /// A node whose value is wanted, not a pointer to it.
-    fn value(&mut self, id: NodeId, parent: NodeId) -> Emitted {
+    pub(super) fn value(&mut self, id: NodeId, parent: NodeId) -> Emitted {
         self.node(id, Some(parent))?;
         self.deref(id);
         Ok(())
@@ -428,7 +428,7 @@ impl Emitter<'_> {
             _ => false,
         };
         match self.ty(callee) {
-            Type::Func(signature) if is_called_typed(signature, is_method) => {
+            Type::Func(signature) if signature.is_called_typed(is_method) => {
                 let is_detached = signature.receiver.is_some() && !is_method;
                 self.op(if is_detached {
                     Op::CallDetached(signature)
@@ -464,246 +464,4 @@ impl Emitter<'_> {
         self.op(Op::CallBuiltin(call.builtin, count));
         Ok(())
     }
-
-    /// A loop, its list on the stack until `Begin` takes it.
-    fn predicate(&mut self, id: NodeId, call: &BuiltinCall) -> Emitted {
-        self.value(call.arguments[0], id)?;
-        self.op(Op::Begin);
-        let body = call.arguments.get(1).copied();
-        match call.builtin {
-            Builtin::All => self.quantifier(id, body, false, Op::JumpIfFalse(LATER), true)?,
-            Builtin::None => self.quantifier(id, body, true, Op::JumpIfFalse(LATER), true)?,
-            Builtin::Any => self.quantifier(id, body, false, Op::JumpIfTrue(LATER), false)?,
-            Builtin::One | Builtin::Count => {
-                self.forwards(|emitter| {
-                    emitter.body(id, body)?;
-                    emitter.if_true(|emitter| {
-                        emitter.op(Op::NextCount);
-                        Ok(())
-                    })
-                })?;
-                self.op(Op::GetCount);
-                if call.builtin == Builtin::One {
-                    self.op(Op::Int(1));
-                    self.op(Op::Equal);
-                }
-                self.op(Op::End);
-            }
-            Builtin::Filter => {
-                self.forwards(|emitter| {
-                    emitter.body(id, body)?;
-                    emitter.if_true(|emitter| {
-                        emitter.op(Op::NextCount);
-                        emitter.body(id, call.map)
-                    })
-                })?;
-                self.op(Op::GetCount);
-                self.op(Op::End);
-                self.op(Op::Array);
-            }
-            Builtin::Map => {
-                self.forwards(|emitter| emitter.body(id, body))?;
-                self.op(Op::GetLen);
-                self.op(Op::End);
-                self.op(Op::Array);
-            }
-            Builtin::Sum => {
-                self.op(Op::Int(0));
-                self.op(Op::SetAcc);
-                self.forwards(|emitter| {
-                    emitter.body(id, body)?;
-                    emitter.op(Op::GetAcc);
-                    emitter.op(Op::Add);
-                    emitter.op(Op::SetAcc);
-                    Ok(())
-                })?;
-                self.op(Op::GetAcc);
-                self.op(Op::End);
-            }
-            Builtin::Find | Builtin::FindIndex | Builtin::FindLast | Builtin::FindLastIndex => {
-                self.find(id, call, body)?;
-            }
-            Builtin::GroupBy => {
-                self.op(Op::BeginGroups);
-                self.forwards(|emitter| {
-                    emitter.body(id, body)?;
-                    emitter.op(Op::Group);
-                    Ok(())
-                })?;
-                self.op(Op::Groups);
-                self.op(Op::End);
-            }
-            Builtin::SortBy => {
-                match call.arguments.get(2) {
-                    Some(order) => self.node(*order, Some(id))?,
-                    None => self.push(Datum::text("asc")),
-                }
-                self.op(Op::BeginSort);
-                self.forwards(|emitter| {
-                    emitter.body(id, body)?;
-                    emitter.op(Op::SortValue);
-                    Ok(())
-                })?;
-                self.op(Op::Sort);
-                self.op(Op::End);
-            }
-            _ => {
-                match call.arguments.get(2) {
-                    Some(initial) => self.value(*initial, id)?,
-                    None => {
-                        self.op(Op::Pointer);
-                        self.op(Op::NextIndex);
-                    }
-                }
-                self.op(Op::SetAcc);
-                self.forwards(|emitter| {
-                    emitter.body(id, body)?;
-                    emitter.op(Op::SetAcc);
-                    Ok(())
-                })?;
-                self.op(Op::GetAcc);
-                self.op(Op::End);
-            }
-        }
-        Ok(())
-    }
-
-    /// The predicate, or the element itself where there is none.
-    fn body(&mut self, id: NodeId, body: Option<NodeId>) -> Emitted {
-        match body {
-            Some(body) => self.node(body, Some(id)),
-            None => {
-                self.op(Op::Pointer);
-                Ok(())
-            }
-        }
-    }
-
-    /// Leaves the loop with the first answer that decides; `otherwise` is the answer where none does.
-    fn quantifier(
-        &mut self,
-        id: NodeId,
-        body: Option<NodeId>,
-        negated: bool,
-        decide: Op,
-        otherwise: bool,
-    ) -> Emitted {
-        let mut leave = 0;
-        self.forwards(|emitter| {
-            emitter.body(id, body)?;
-            if negated {
-                emitter.op(Op::Not);
-            }
-            leave = emitter.op(decide);
-            emitter.op(Op::Pop);
-            Ok(())
-        })?;
-        self.op(Op::Bool(otherwise));
-        self.land(leave);
-        self.op(Op::End);
-        Ok(())
-    }
-
-    fn find(&mut self, id: NodeId, call: &BuiltinCall, body: Option<NodeId>) -> Emitted {
-        let mut leave = 0;
-        let is_index = matches!(call.builtin, Builtin::FindIndex | Builtin::FindLastIndex);
-        let round = |emitter: &mut Self| {
-            emitter.body(id, body)?;
-            let next = emitter.op(Op::JumpIfFalse(LATER));
-            emitter.op(Op::Pop);
-            if is_index {
-                emitter.op(Op::GetIndex);
-            } else {
-                emitter.body(id, call.map)?;
-            }
-            leave = emitter.op(Op::Jump(LATER));
-            emitter.land(next);
-            emitter.op(Op::Pop);
-            Ok(())
-        };
-        if matches!(call.builtin, Builtin::FindLast | Builtin::FindLastIndex) {
-            self.backwards(round)?;
-        } else {
-            self.forwards(round)?;
-        }
-        self.op(if call.throws { Op::Throw } else { Op::Nil });
-        self.land(leave);
-        self.op(Op::End);
-        Ok(())
-    }
-
-    fn if_true(&mut self, then: impl FnOnce(&mut Self) -> Emitted) -> Emitted {
-        let skip = self.op(Op::JumpIfFalse(LATER));
-        self.op(Op::Pop);
-        then(self)?;
-        let to_end = self.op(Op::Jump(LATER));
-        self.land(skip);
-        self.op(Op::Pop);
-        self.land(to_end);
-        Ok(())
-    }
-
-    fn forwards(&mut self, body: impl FnOnce(&mut Self) -> Emitted) -> Emitted {
-        let begin = self.here();
-        let end = self.op(Op::JumpIfEnd(LATER));
-        body(self)?;
-        self.op(Op::NextIndex);
-        self.op(Op::Jump(begin));
-        self.land(end);
-        Ok(())
-    }
-
-    /// The answers to "is there another element" stay on the stack, as they do in expr.
-    fn backwards(&mut self, body: impl FnOnce(&mut Self) -> Emitted) -> Emitted {
-        self.op(Op::GetLen);
-        self.op(Op::Int(1));
-        self.op(Op::Subtract);
-        self.op(Op::SetIndex);
-        let begin = self.here();
-        self.op(Op::GetIndex);
-        self.op(Op::Int(0));
-        self.op(Op::MoreOrEqual);
-        let end = self.op(Op::JumpIfFalse(LATER));
-        body(self)?;
-        self.op(Op::PreviousIndex);
-        self.op(Op::Jump(begin));
-        self.land(end);
-        Ok(())
-    }
-}
-
-/// Whether expr calls functions of this type without reflection (`TypedFuncIndex` in `checker/info.go`), which shows
-/// where an argument is nil or not of the type the checker took it for.
-fn is_called_typed(signature: &Signature, is_method: bool) -> bool {
-    if signature.variadic {
-        return false;
-    }
-    let [out] = *signature.outs else {
-        return false;
-    };
-    let receiver = signature.receiver.filter(|_| !is_method);
-    let params: Vec<Type> = receiver
-        .into_iter()
-        .chain(signature.params.iter().copied())
-        .collect();
-    matches!(
-        (params.as_slice(), out),
-        (
-            [],
-            Type::Duration
-                | Type::Month
-                | Type::Time
-                | Type::Weekday
-                | Type::Bool
-                | Type::Float64
-                | Type::Int
-                | Type::Int64
-                | Type::String
-        ) | ([Type::Duration], Type::Duration | Type::Time)
-            | ([Type::Time], Type::Duration | Type::Bool)
-            | ([Type::Any], Type::Bool | Type::Float64)
-            | ([Type::Any, Type::Any], Type::Any)
-            | ([Type::Float64], Type::Bool)
-            | ([Type::String], Type::String)
-    )
 }

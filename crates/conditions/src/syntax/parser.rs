@@ -4,12 +4,11 @@
 //! that chain, `??` that does not mix, calls with a predicate, and literals that take neither a period nor a bracket
 //! after them.
 
-use super::ast::{BuiltinCall, NodeId, NodeKind, Tree};
-use super::lexer::{LexError, Lexer, is_identifier};
+use super::ast::{NodeId, NodeKind, Tree};
+use super::lexer::{LexError, Lexer};
 use super::literal::{self, Number};
 use super::operator::{Operator, UnaryOperator};
 use super::token::{Token, TokenKind};
-use crate::builtins::{Builtin, PredicateArgument};
 use crate::error::{Failure, Fault};
 use crate::limits::Limits;
 use crate::value::Text;
@@ -40,25 +39,25 @@ pub(crate) fn parse(source: &str, limits: &Limits) -> Result<(Tree, NodeId), Fai
     }
 }
 
-struct Parser<'s, 'l> {
+pub(super) struct Parser<'s, 'l> {
     lexer: Lexer<'s>,
-    current: Token<'s>,
+    pub(super) current: Token<'s>,
     /// The word after `current`, when one had to be looked at and given back.
     stashed: Option<Token<'s>>,
-    tree: Tree,
+    pub(super) tree: Tree,
     limits: &'l Limits,
     /// Nodes as expr counts them.
     nodes: usize,
     /// Expressions within each other around the cursor.
     nesting: usize,
     /// Predicates around the cursor; inside one `#` and `.field` mean its element.
-    predicates: usize,
+    pub(super) predicates: usize,
 }
 
-type Parsed<T = NodeId> = Result<T, Failure>;
+pub(super) type Parsed<T = NodeId> = Result<T, Failure>;
 
 impl<'s> Parser<'s, '_> {
-    fn next(&mut self) -> Parsed<()> {
+    pub(super) fn next(&mut self) -> Parsed<()> {
         if let Some(token) = self.stashed.take() {
             self.current = token;
             return Ok(());
@@ -73,21 +72,21 @@ impl<'s> Parser<'s, '_> {
         Ok(())
     }
 
-    fn take(&mut self) -> Parsed<Token<'s>> {
+    pub(super) fn take(&mut self) -> Parsed<Token<'s>> {
         let token = self.current.clone();
         self.next()?;
         Ok(token)
     }
 
-    fn error(&self, message: impl Into<String>) -> Failure {
+    pub(super) fn error(&self, message: impl Into<String>) -> Failure {
         Failure::syntax(self.current.at, message)
     }
 
-    fn unexpected(&self) -> Failure {
+    pub(super) fn unexpected(&self) -> Failure {
         self.error(format!("unexpected token {}", self.current))
     }
 
-    fn expect(&mut self, kind: TokenKind, text: &str) -> Parsed<()> {
+    pub(super) fn expect(&mut self, kind: TokenKind, text: &str) -> Parsed<()> {
         if self.current.is(kind, text) {
             self.next()
         } else {
@@ -103,7 +102,7 @@ impl<'s> Parser<'s, '_> {
         }
     }
 
-    fn add(&mut self, kind: NodeKind, at: u32) -> Parsed {
+    pub(super) fn add(&mut self, kind: NodeKind, at: u32) -> Parsed {
         self.nodes += 1;
         if self.nodes > self.limits.nodes {
             let message = format!(
@@ -128,7 +127,7 @@ impl<'s> Parser<'s, '_> {
     }
 
     /// `a; b; c`
-    fn sequence(&mut self) -> Parsed {
+    pub(super) fn sequence(&mut self) -> Parsed {
         let first = self.expression(0)?;
         let mut nodes = vec![first];
         while self.current.is_operator(";") {
@@ -146,7 +145,7 @@ impl<'s> Parser<'s, '_> {
     }
 
     /// Everything that binds at least this tightly.
-    fn expression(&mut self, precedence: u32) -> Parsed {
+    pub(super) fn expression(&mut self, precedence: u32) -> Parsed {
         self.nested(|parser| parser.expression_here(precedence))
     }
 
@@ -407,106 +406,6 @@ impl<'s> Parser<'s, '_> {
         self.postfix(node)
     }
 
-    /// A call by name; `piped` holds what stands before a `|`. A built-in that the environment has too is the
-    /// environment's, unless `::` asks for the built-in.
-    fn call(&mut self, name: &Token<'s>, piped: Vec<NodeId>, may_be_overridden: bool) -> Parsed {
-        let overridden = may_be_overridden
-            && crate::env::NAMES
-                .iter()
-                .any(|(known, _)| *known.as_bytes() == *name.text);
-        let builtin = Builtin::parse(&name.text).filter(|_| !overridden);
-        if let Some(builtin) = builtin {
-            let arguments = match builtin.predicate_arguments() {
-                Some(expected) => self.predicate_arguments(expected, piped)?,
-                None => self.arguments(piped)?,
-            };
-            let call = BuiltinCall {
-                builtin,
-                arguments,
-                throws: false,
-                map: None,
-            };
-            return self.add(NodeKind::Builtin(call), name.at);
-        }
-        let callee = self.add(NodeKind::Identifier(text(name)), name.at)?;
-        let arguments = self.arguments(piped)?;
-        self.add(NodeKind::Call { callee, arguments }, name.at)
-    }
-
-    fn predicate_arguments(
-        &mut self,
-        expected: &[PredicateArgument],
-        piped: Vec<NodeId>,
-    ) -> Parsed<Vec<NodeId>> {
-        self.expect(TokenKind::Bracket, "(")?;
-        let expected = &expected[piped.len()..];
-        let mut arguments = piped;
-        for (index, argument) in expected.iter().enumerate() {
-            if self.current.is_bracket(")") {
-                if argument.is_optional() {
-                    break;
-                }
-                return Err(self.error(format!("expected at least {} arguments", expected.len())));
-            }
-            if index > 0 {
-                self.expect(TokenKind::Operator, ",")?;
-            }
-            arguments.push(if argument.is_predicate() {
-                self.predicate()?
-            } else {
-                self.expression(0)?
-            });
-        }
-        if self.current.is_operator(",") {
-            self.next()?;
-        }
-        self.expect(TokenKind::Bracket, ")")?;
-        Ok(arguments)
-    }
-
-    fn arguments(&mut self, piped: Vec<NodeId>) -> Parsed<Vec<NodeId>> {
-        self.expect(TokenKind::Bracket, "(")?;
-        let written = self.list(")")?;
-        Ok([piped, written].concat())
-    }
-
-    /// Expressions between commas up to the closing bracket, which is taken; a comma may follow the last.
-    fn list(&mut self, closing: &str) -> Parsed<Vec<NodeId>> {
-        let mut nodes = Vec::new();
-        while !self.current.is_bracket(closing) {
-            if !nodes.is_empty() {
-                self.expect(TokenKind::Operator, ",")?;
-                if self.current.is_bracket(closing) {
-                    break;
-                }
-            }
-            nodes.push(self.expression(0)?);
-        }
-        self.next()?;
-        Ok(nodes)
-    }
-
-    fn predicate(&mut self) -> Parsed {
-        let at = self.current.at;
-        let in_braces = self.current.is_bracket("{");
-        self.predicates += 1;
-        let node = if in_braces {
-            self.next()?;
-            self.sequence()?
-        } else {
-            let node = self.expression(0)?;
-            if self.current.is_operator(";") {
-                return Err(self.error("wrap predicate with brackets { and }"));
-            }
-            node
-        };
-        self.predicates -= 1;
-        if in_braces {
-            self.expect(TokenKind::Bracket, "}")?;
-        }
-        self.add(NodeKind::Predicate(node), at)
-    }
-
     fn array(&mut self, at: u32) -> Parsed {
         self.next()?;
         let nodes = self.list("]")?;
@@ -549,113 +448,8 @@ impl<'s> Parser<'s, '_> {
         self.next()?;
         self.add(NodeKind::Map(pairs), at)
     }
-
-    /// Fields, calls of methods, elements and slices after a node.
-    fn postfix(&mut self, node: NodeId) -> Parsed {
-        let mut node = node;
-        loop {
-            let token = self.current.clone();
-            if token.is_bracket("[") {
-                node = self.element(node, false)?;
-            } else if token.is_operator("?.") {
-                self.next()?;
-                node = if self.current.is_bracket("[") {
-                    self.element(node, true)?
-                } else {
-                    self.field(node, true)?
-                };
-            } else if token.is_operator(".") {
-                self.next()?;
-                node = self.field(node, false)?;
-            } else {
-                return Ok(node);
-            }
-        }
-    }
-
-    /// The name after a period, and the arguments if it is called.
-    fn field(&mut self, node: NodeId, optional: bool) -> Parsed {
-        let name = self.take()?;
-        let is_name = match name.kind {
-            TokenKind::Identifier => true,
-            // Words like "not" and "matches" are names here.
-            TokenKind::Operator => is_identifier(&name.text),
-            _ => false,
-        };
-        if !is_name {
-            return Err(self.error("expected name"));
-        }
-        let property = self.add(NodeKind::Text(text(&name)), name.at)?;
-        let (node, in_chain) = match self.tree.kind(node) {
-            NodeKind::Chain(inner) => (*inner, true),
-            _ => (node, false),
-        };
-        let is_method = self.current.is_bracket("(");
-        let member = self.add(
-            NodeKind::Member {
-                node,
-                property,
-                optional,
-                is_method,
-            },
-            name.at,
-        )?;
-        let mut node = member;
-        if is_method {
-            let arguments = self.arguments(Vec::new())?;
-            node = self.add(
-                NodeKind::Call {
-                    callee: member,
-                    arguments,
-                },
-                name.at,
-            )?;
-        }
-        if in_chain || optional {
-            self.add(NodeKind::Chain(node), name.at)
-        } else {
-            Ok(node)
-        }
-    }
-
-    /// `[index]`, `[from:to]` and its short forms.
-    fn element(&mut self, node: NodeId, optional: bool) -> Parsed {
-        let at = self.current.at;
-        self.next()?;
-        let from = if self.current.is_operator(":") {
-            None
-        } else {
-            Some(self.expression(0)?)
-        };
-        if self.current.is_operator(":") {
-            self.next()?;
-            let to = if self.current.is_bracket("]") {
-                None
-            } else {
-                Some(self.expression(0)?)
-            };
-            let slice = self.add(NodeKind::Slice { node, from, to }, at)?;
-            self.expect(TokenKind::Bracket, "]")?;
-            return Ok(slice);
-        }
-        let property = from.ok_or_else(|| self.unexpected())?;
-        let mut element = self.add(
-            NodeKind::Member {
-                node,
-                property,
-                optional,
-                is_method: false,
-            },
-            at,
-        )?;
-        if optional {
-            element = self.add(NodeKind::Chain(element), at)?;
-        }
-        self.expect(TokenKind::Bracket, "]")?;
-        Ok(element)
-    }
 }
 
-fn text(token: &Token<'_>) -> Text {
+pub(super) fn text(token: &Token<'_>) -> Text {
     Text::new(&*token.text)
 }

@@ -74,6 +74,40 @@ impl Signature {
             outs,
         }
     }
+
+    /// Whether expr calls functions of this type without reflection (`TypedFuncIndex` in `checker/info.go`), which shows
+    /// where an argument is nil or not of the type the checker took it for. A method that is called on its receiver
+    /// leaves it out.
+    pub(crate) fn is_called_typed(&self, is_method: bool) -> bool {
+        if self.variadic {
+            return false;
+        }
+        let [out] = *self.outs else {
+            return false;
+        };
+        let receiver = self.receiver.filter(|_| !is_method);
+        let params: Vec<Type> = receiver.into_iter().chain(self.params.iter().copied()).collect();
+        matches!(
+            (params.as_slice(), out),
+            (
+                [],
+                Type::Duration
+                    | Type::Month
+                    | Type::Time
+                    | Type::Weekday
+                    | Type::Bool
+                    | Type::Float64
+                    | Type::Int
+                    | Type::Int64
+                    | Type::String
+            ) | ([Type::Duration], Type::Duration | Type::Time)
+                | ([Type::Time], Type::Duration | Type::Bool)
+                | ([Type::Any], Type::Bool | Type::Float64)
+                | ([Type::Any, Type::Any], Type::Any)
+                | ([Type::Float64], Type::Bool)
+                | ([Type::String], Type::String)
+        )
+    }
 }
 
 impl Type {

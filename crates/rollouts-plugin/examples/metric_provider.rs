@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::SystemTime;
 
-use rollouts_plugin::types::{AnalysisPhase, AnalysisRun, Measurement, Metric, RawJson, Time};
+use rollouts_plugin::types::{AnalysisPhase, AnalysisRun, Measurement, Metric};
 use rollouts_plugin::{MetricProvider, Plugin};
 
 #[derive(serde::Deserialize)]
@@ -20,52 +19,24 @@ impl MetricProvider for Constant {
     }
 
     async fn run(&self, _: &AnalysisRun, metric: &Metric) -> Measurement {
-        let started_at = Time::from_system(SystemTime::now()).ok();
-        let config = metric
-            .provider
-            .plugin
-            .values()
-            .next()
-            .map(RawJson::parse::<Config>);
-        let (phase, value, message) = match config {
-            Some(Ok(Config { value })) if value < 5 => {
-                (AnalysisPhase::Successful, value.to_string(), String::new())
-            }
-            Some(Ok(Config { value })) => (AnalysisPhase::Failed, value.to_string(), String::new()),
-            Some(Err(error)) => (
-                AnalysisPhase::Error,
-                String::new(),
-                format!("metric {}: {error}", metric.name),
-            ),
-            None => (
-                AnalysisPhase::Error,
-                String::new(),
-                format!("metric {}: no configuration", metric.name),
-            ),
+        let Config { value } = match metric.parse_config() {
+            Ok(config) => config,
+            Err(error) => return Measurement::error(error.to_string()),
         };
-        Measurement {
-            phase,
-            value,
-            message,
-            started_at,
-            finished_at: started_at,
-            ..Default::default()
-        }
+        let phase = match value < 5 {
+            true => AnalysisPhase::Successful,
+            false => AnalysisPhase::Failed,
+        };
+        Measurement::completed(phase, value.to_string())
     }
 
     async fn resume(&self, _: &AnalysisRun, _: &Metric, measurement: &Measurement) -> Measurement {
-        Measurement {
-            phase: AnalysisPhase::Inconclusive,
-            ..measurement.clone()
-        }
+        measurement.clone().with_phase(AnalysisPhase::Inconclusive)
     }
 
     async fn terminate(&self, _: &AnalysisRun, _: &Metric, measurement: &Measurement) -> Measurement {
-        Measurement {
-            phase: AnalysisPhase::Successful,
-            message: "terminated".to_owned(),
-            ..measurement.clone()
-        }
+        let ended = measurement.clone().with_message("terminated");
+        ended.with_phase(AnalysisPhase::Successful)
     }
 
     async fn metadata(&self, metric: &Metric) -> BTreeMap<String, String> {

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rollouts_plugin::types::{RawJson, Rollout};
-use rollouts_plugin::{Plugin, RpcResult, StepContext, StepPhase, StepPlugin, StepResult};
+use rollouts_plugin::types::Rollout;
+use rollouts_plugin::{Plugin, RpcResult, StepContext, StepPlugin, StepResult};
 use serde_json::json;
 
 #[derive(serde::Deserialize)]
@@ -25,44 +25,25 @@ impl StepPlugin for Counter {
     }
 
     async fn run(&self, _: &Rollout, context: &StepContext) -> RpcResult<StepResult> {
-        let config: Config = context
-            .config
-            .parse()
-            .map_err(|error| format!("config: {error}"))?;
-        let before: Status = context.status.parse().unwrap_or_default();
-        let runs = before.runs + 1;
-        let phase = if runs < config.times {
-            StepPhase::Running
-        } else {
-            StepPhase::Successful
+        let Config { times } = context.parse_config()?;
+        let runs = context.parse_status::<Status>()?.runs + 1;
+        let message = format!("run {runs} of {times}");
+        let result = match runs < times {
+            true => StepResult::running(Duration::from_secs(15), message),
+            false => StepResult::successful(message),
         };
-        let status = RawJson::from(&json!({ "runs": runs }));
-        let message = format!("run {runs} of {}", config.times);
-        Ok(StepResult {
-            phase,
-            message,
-            requeue_after: Duration::from_secs(15),
-            status,
-        })
+        Ok(result.with_status(json!({ "runs": runs })))
     }
 
     async fn terminate(&self, _: &Rollout, context: &StepContext) -> RpcResult<StepResult> {
-        let status = context.status.clone();
-        Ok(StepResult {
-            phase: StepPhase::Successful,
-            message: "terminated".to_owned(),
-            status,
-            ..Default::default()
-        })
+        Ok(StepResult::successful("terminated").with_status(context.status.clone()))
     }
 
     async fn abort(&self, rollout: &Rollout, _: &StepContext) -> RpcResult<StepResult> {
-        let message = format!("taken back for {}", rollout.key());
-        Ok(StepResult {
-            phase: StepPhase::Successful,
-            message,
-            ..Default::default()
-        })
+        Ok(StepResult::successful(format!(
+            "taken back for {}",
+            rollout.key()
+        )))
     }
 }
 

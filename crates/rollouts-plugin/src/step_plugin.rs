@@ -56,6 +56,27 @@ pub struct StepContext {
     pub status: RawJson,
 }
 
+impl StepContext {
+    /// The step's configuration as a `T`.
+    ///
+    /// # Errors
+    /// Where it is not a `T`; the sentence names line and column.
+    pub fn parse_config<T: for<'de> Deserialize<'de>>(&self) -> RpcResult<T> {
+        (self.config.parse()).map_err(|error| format!("config: {error}").into())
+    }
+
+    /// The status of the last call as a `T`; `T`'s default before the first one.
+    ///
+    /// # Errors
+    /// Where it is not a `T`; the sentence names line and column.
+    pub fn parse_status<T: for<'de> Deserialize<'de> + Default>(&self) -> RpcResult<T> {
+        match self.status.is_empty() {
+            true => Ok(T::default()),
+            false => (self.status.parse()).map_err(|error| format!("status: {error}").into()),
+        }
+    }
+}
+
 /// Answer of a step plugin. Go: `utils/plugin/types` `RpcStepResult`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StepResult {
@@ -67,6 +88,41 @@ pub struct StepResult {
     pub requeue_after: Duration,
     /// What to keep until the next call.
     pub status: RawJson,
+}
+
+impl StepResult {
+    /// Not done: call again after `requeue_after`.
+    pub fn running(requeue_after: Duration, message: impl Into<String>) -> Self {
+        Self {
+            requeue_after,
+            ..Self::new(StepPhase::Running, message)
+        }
+    }
+
+    /// Done: the release goes on.
+    pub fn successful(message: impl Into<String>) -> Self {
+        Self::new(StepPhase::Successful, message)
+    }
+
+    /// Not to be done: the release is aborted.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(StepPhase::Failed, message)
+    }
+
+    /// The same, with a status to keep until the next call.
+    #[must_use]
+    pub fn with_status(self, status: impl Into<RawJson>) -> Self {
+        let status = status.into();
+        Self { status, ..self }
+    }
+
+    fn new(phase: StepPhase, message: impl Into<String>) -> Self {
+        Self {
+            phase,
+            message: message.into(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Phase of a step; complete. Go: `utils/plugin/types` `StepPhase`.

@@ -165,7 +165,7 @@ fn step_plugin() {
             ),
             (
                 "Run",
-                json!([{"Phase": "Successful", "Message": "run 2 of 2", "RequeueAfter": quarter, "Status": {"runs": 2}},
+                json!([{"Phase": "Successful", "Message": "run 2 of 2", "RequeueAfter": 0, "Status": {"runs": 2}},
                     no_error]),
             ),
             ("Run", json!([nothing, {"ErrorString": wrong}])),

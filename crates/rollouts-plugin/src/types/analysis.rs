@@ -1,10 +1,12 @@
 //! AnalysisRuns, their metrics and measurements.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
 use super::{IntOrString, ObjectMeta, RawJson, Time, TypeMeta};
+use crate::{RpcError, RpcResult};
 
 /// `v1alpha1.AnalysisRun`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +134,22 @@ pub struct Metric {
     pub provider: MetricProviderSpec,
 }
 
+impl Metric {
+    /// The configuration of the only plugin under `provider.plugin`, as a `T`.
+    ///
+    /// # Errors
+    /// Names the metric where there is no configuration, or none that is a `T`.
+    pub fn parse_config<T: for<'de> Deserialize<'de>>(&self) -> RpcResult<T> {
+        let name = &self.name;
+        match self.provider.plugin.values().next() {
+            None => Err(RpcError::new(format!("metric {name}: no configuration"))),
+            Some(config) => {
+                (config.parse()).map_err(|error| RpcError::new(format!("metric {name}: {error}")))
+            }
+        }
+    }
+}
+
 /// `v1alpha1.MetricProvider`, as far as it concerns plugins.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -202,6 +220,38 @@ pub struct Measurement {
     /// When to ask again; only with [`AnalysisPhase::Running`].
     #[serde(rename = "ResumeAt", alias = "resumeAt")]
     pub resume_at: Option<Time>,
+}
+
+impl Measurement {
+    /// A measurement that begins and ends now: `value` and its verdict.
+    pub fn completed(phase: AnalysisPhase, value: impl Into<String>) -> Self {
+        let now = Time::from_system(SystemTime::now()).ok();
+        Self {
+            phase,
+            value: value.into(),
+            started_at: now,
+            finished_at: now,
+            ..Self::default()
+        }
+    }
+
+    /// A measurement that could not be made, and why.
+    pub fn error(why: impl Into<String>) -> Self {
+        Self::completed(AnalysisPhase::Error, "").with_message(why)
+    }
+
+    /// The same with another verdict.
+    #[must_use]
+    pub fn with_phase(self, phase: AnalysisPhase) -> Self {
+        Self { phase, ..self }
+    }
+
+    /// The same with another message.
+    #[must_use]
+    pub fn with_message(self, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { message, ..self }
+    }
 }
 
 /// `v1alpha1.AnalysisPhase`. Declared complete for what a plugin may answer; anything else is [`AnalysisPhase::Other`].

@@ -9,7 +9,7 @@ use rollouts_plugin::{Plugin, started_by_controller};
 
 use crate::client::{AllowList, Budget, Credentials, Environment, Exchange, ExchangeSettings};
 use crate::config::duration;
-use crate::measure::Engine;
+use crate::measure::{Engine, WallClock};
 use crate::plan::batch::Limits;
 use crate::{Provider, cli};
 
@@ -122,6 +122,7 @@ impl Settings {
         Engine {
             exchange: Exchange::new(settings),
             credentials: Arc::new(Credentials::new(Environment::read(), AllowList(allowed_secrets))),
+            clock: WallClock::of_the_machine(),
         }
     }
 }

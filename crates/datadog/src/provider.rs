@@ -115,7 +115,7 @@ impl Provider {
 
     /// The measurement as it stands.
     fn tell(&self, watched: &Watched) -> Measurement {
-        let now = Timestamp::now();
+        let now = self.engine.clock.now();
         let finished = watched.result.borrow().clone();
         let Some(finished) = finished else {
             if watched.result.has_changed().is_err() {
@@ -124,6 +124,7 @@ impl Provider {
                 return failed(
                     "the measurement broke off inside of the plugin; see the controller's log",
                     watched.began,
+                    now,
                 );
             }
             let progress = watched.progress.borrow().clone();
@@ -172,7 +173,7 @@ impl Provider {
 
     /// Leaves the marks that the metric asks for. Nothing depends on them, so nobody waits for them.
     fn annotate(&self, subject: &Arc<Subject>, finished: &Finished, measurement: &Measurement) {
-        let calls = measure::plan_event(subject, measurement, Timestamp::now());
+        let calls = measure::plan_event(subject, measurement, self.engine.clock.now());
         let Some(account) = finished.account.clone().filter(|_| !calls.is_empty()) else {
             return;
         };
@@ -254,7 +255,7 @@ impl MetricProvider for Provider {
     }
 
     async fn run(&self, run: &AnalysisRun, metric: &Metric) -> Measurement {
-        let began = Timestamp::now();
+        let began = self.engine.clock.now();
         let watched = Subject::read(run, metric)
             .and_then(|subject| self.find_or_begin(subject, began, BTreeMap::new()));
         match watched {
@@ -270,12 +271,14 @@ impl MetricProvider for Provider {
                 _ = answered.await;
                 self.tell(&watched)
             }
-            Err(why) => failed(&why, began),
+            Err(why) => failed(&why, began, self.engine.clock.now()),
         }
     }
 
     async fn resume(&self, run: &AnalysisRun, metric: &Metric, measurement: &Measurement) -> Measurement {
-        let began = measurement.started_at.map_or_else(Timestamp::now, |at| at.0);
+        let began = measurement
+            .started_at
+            .map_or_else(|| self.engine.clock.now(), |at| at.0);
         // After a restart of the plugin the measurement goes on from what its metadata says.
         let notes = measure::KEPT
             .iter()
@@ -284,26 +287,28 @@ impl MetricProvider for Provider {
             .and_then(|subject| self.find_or_begin(subject, began, notes.collect()));
         match watched {
             Ok(watched) => self.tell(&watched),
-            Err(why) => failed(&why, began),
+            Err(why) => failed(&why, began, self.engine.clock.now()),
         }
     }
 
     async fn terminate(&self, run: &AnalysisRun, metric: &Metric, measurement: &Measurement) -> Measurement {
-        let began = measurement.started_at.map_or_else(Timestamp::now, |at| at.0);
+        let began = measurement
+            .started_at
+            .map_or_else(|| self.engine.clock.now(), |at| at.0);
         let one = Subject::read(run, metric)
             .ok()
             .and_then(|subject| self.forget(&subject.key));
         if let Some(one) = &one {
             one.task.abort();
             if let Some(finished) = one.result.borrow().clone() {
-                return measure::finished(&one.subject, &finished, began, Timestamp::now());
+                return measure::finished(&one.subject, &finished, began, self.engine.clock.now());
             }
         }
         // Without a verdict nothing may be held against the version: a user may have ended the analysis on purpose.
         Measurement {
             phase: AnalysisPhase::Successful,
             message: "terminated before there was a verdict".to_owned(),
-            finished_at: Some(Time(Timestamp::now())),
+            finished_at: Some(Time(self.engine.clock.now())),
             started_at: Some(Time(began)),
             resume_at: None,
             ..measurement.clone()
@@ -330,12 +335,12 @@ impl MetricProvider for Provider {
 }
 
 /// A measurement that could not be made.
-fn failed(why: &str, began: Timestamp) -> Measurement {
+fn failed(why: &str, began: Timestamp, now: Timestamp) -> Measurement {
     let verdict = crate::judge::Verdict {
         phase: AnalysisPhase::Error,
         message: why.to_owned(),
         value: String::new(),
         metadata: Vec::new(),
     };
-    measure::broken(&verdict, &Redactor::default(), began, Timestamp::now())
+    measure::broken(&verdict, &Redactor::default(), began, now)
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crate::client::Exchange;
+use crate::client::{BudgetLeft, Exchange};
 
 const EVERY: Duration = Duration::from_secs(60);
 
@@ -45,8 +45,8 @@ impl Counts {
         self.waited.checked_div(self.requests).unwrap_or(0)
     }
 
-    /// The DogStatsD datagram.
-    fn datagram(self) -> String {
+    /// The DogStatsD datagram (docs.datadoghq.com, "Datagram format").
+    fn datagram(self, budgets: &[BudgetLeft]) -> String {
         let Self {
             requests,
             throttled,
@@ -71,8 +71,17 @@ impl Counts {
                 self.mean_milliseconds()
             ));
         }
+        lines.extend(budgets.iter().map(|budget| {
+            let tags = format!("bucket:{},keys:{}", tag(&budget.bucket), tag(&budget.keys));
+            format!("serinus.datadog.budget_left:{}|g|#{tags}", budget.remaining)
+        }));
         lines.join("\n")
     }
+}
+
+/// A value of a tag: what would end it becomes `_`.
+fn tag(text: &str) -> String {
+    text.replace(|c: char| c.is_whitespace() || matches!(c, ',' | '|' | '#'), "_")
 }
 
 /// Reports every minute in which something happened.
@@ -95,6 +104,8 @@ pub(crate) async fn report(exchange: Exchange, dogstatsd: Option<String>) {
             postponed,
         } = last;
         let mean_ms = last.mean_milliseconds();
+        let budgets = exchange.budgets();
+        let left = describe(&budgets);
         tracing::info!(
             requests,
             throttled,
@@ -102,14 +113,21 @@ pub(crate) async fn report(exchange: Exchange, dogstatsd: Option<String>) {
             shared,
             postponed,
             mean_ms,
+            left,
             "requests of the last minute"
         );
         if let Some(address) = &dogstatsd
-            && let Err(error) = send(address, &last.datagram()).await
+            && let Err(error) = send(address, &last.datagram(&budgets)).await
         {
             tracing::warn!(address, error = error.to_string(), "no DogStatsD metrics");
         }
     }
+}
+
+/// Budgets in a word each.
+fn describe(budgets: &[BudgetLeft]) -> String {
+    let one = |budget: &BudgetLeft| format!("{} {} of {}", budget.bucket, budget.remaining, budget.limit);
+    budgets.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 async fn send(address: &str, datagram: &str) -> std::io::Result<()> {
@@ -134,10 +152,37 @@ mod tests {
             throttled: 1,
             ..Counts::default()
         };
+        let budget = BudgetLeft {
+            bucket: "query_scalar_public".to_owned(),
+            keys: "Secret team/keys, a".to_owned(),
+            remaining: 58,
+            limit: 60,
+        };
         assert_eq!(
-            now.since(before).datagram(),
+            now.since(before).datagram(&[budget]),
             "serinus.datadog.requests:4|c\nserinus.datadog.throttled:1|c\nserinus.datadog.failed:0|c\n\
-             serinus.datadog.shared:0|c\nserinus.datadog.postponed:0|c\nserinus.datadog.request_ms:50|g"
+             serinus.datadog.shared:0|c\nserinus.datadog.postponed:0|c\nserinus.datadog.request_ms:50|g\n\
+             serinus.datadog.budget_left:58|g|#bucket:query_scalar_public,keys:Secret_team/keys__a"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_is_told_of_every_minute_with_work() {
+        let agent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let exchange = Exchange::new(crate::client::ExchangeSettings::default());
+        let address = agent.local_addr().unwrap().to_string();
+        let reporting = tokio::spawn(report(exchange.clone(), Some(address)));
+        exchange.counters().requests.fetch_add(3, Relaxed);
+        tokio::time::sleep(EVERY * 2 + Duration::from_secs(1)).await;
+        let mut datagram = [0; 1024];
+        let length = agent.recv(&mut datagram).unwrap();
+        let text = std::str::from_utf8(&datagram[..length]).unwrap();
+        assert!(text.starts_with("serinus.datadog.requests:3|c\n"), "{text}");
+        agent.set_nonblocking(true).unwrap();
+        assert!(
+            agent.recv(&mut datagram).is_err(),
+            "nothing is told of a minute without work"
+        );
+        reporting.abort();
     }
 }

@@ -2,17 +2,18 @@
 
 mod scene;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use datadog::client::{Budget, ExchangeSettings};
 use rollouts_plugin::MetricProvider;
 use rollouts_plugin::types::AnalysisPhase::{Error, Failed, Inconclusive, Running, Successful};
 use scene::{Behaviour, Scene, asking, asking_as};
 use serde_json::json;
+use tokio::time::Instant;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_429_keeps_the_measurement_running_until_the_reset() {
-    let scene = Scene::start().await;
+    let scene = Scene::in_memory();
     scene.emulator.on("errors", Behaviour::Value(0.01));
     scene.emulator.limit(60, Duration::from_secs(2), true);
     scene.emulator.storm(Duration::from_millis(1500));
@@ -33,9 +34,9 @@ async fn a_429_keeps_the_measurement_running_until_the_reset() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_storm_over_many_runs_ends_in_no_error_and_costs_few_requests() {
-    let scene = Scene::start().await;
+    let scene = Scene::in_memory();
     scene.emulator.on("errors", Behaviour::Value(0.01));
     scene.emulator.limit(60, Duration::from_secs(3), true);
     scene.emulator.storm(Duration::from_secs(4));
@@ -49,9 +50,9 @@ async fn a_storm_over_many_runs_ends_in_no_error_and_costs_few_requests() {
     assert!(scene.emulator.count() < 30, "{} requests", scene.emulator.count());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_429_as_a_page_without_headers() {
-    let scene = Scene::start().await;
+    let scene = Scene::in_memory();
     let page = "<html><title>Too many requests</title></html>".to_owned();
     scene.emulator.on("errors", Behaviour::Status(429, page));
     let metric = asking(json!({"query": "avg:errors{*}"}), "result < 0.05");
@@ -66,10 +67,10 @@ async fn a_429_as_a_page_without_headers() {
     assert_eq!(scene.measure(&metric).await.phase, Successful);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn outages_are_waited_out_for_so_long_and_then_said() {
     for behaviour in [Behaviour::Status(503, "upstream".to_owned()), Behaviour::Hang] {
-        let scene = Scene::start().await;
+        let scene = Scene::in_memory();
         scene.emulator.on("errors", behaviour);
         let block =
             json!({"query": "avg:errors{*}", "requestTimeout": "300ms", "onError": {"retryFor": "2s"}});
@@ -88,9 +89,9 @@ async fn outages_are_waited_out_for_so_long_and_then_said() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_slow_answer_is_fetched_by_resume_from_memory() {
-    let scene = Scene::start().await;
+    let scene = Scene::in_memory();
     let slow = Behaviour::Slow(
         Duration::from_millis(1200),
         Box::new(Behaviour::Json(json!({
@@ -122,9 +123,9 @@ async fn a_slow_answer_is_fetched_by_resume_from_memory() {
     assert_eq!(scene.emulator.count(), 1, "one request in all");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_restarted_plugin_goes_on() {
-    let scene = Scene::start().await;
+    let scene = Scene::in_memory();
     scene.emulator.on("errors", Behaviour::Status(503, String::new()));
     let metric = asking(
         json!({"query": "avg:errors{*}", "onError": {"retryFor": "1h"}}),
@@ -138,9 +139,9 @@ async fn a_restarted_plugin_goes_on() {
     assert_eq!(again.started_at, first.started_at);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn terminate_answers_at_once_and_holds_nothing_against_the_version() {
-    let scene = Scene::start().await;
+    let scene = Scene::in_memory();
     scene.emulator.on("errors", Behaviour::Hang);
     let metric = asking(json!({"query": "avg:errors{*}"}), "result < 0.05");
     let first = scene.run(&metric).await;
@@ -158,7 +159,7 @@ async fn terminate_answers_at_once_and_holds_nothing_against_the_version() {
     assert!(ended.finished_at.is_some());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn no_data_has_a_policy() {
     for (policy, expected) in [
         ("error", Error),
@@ -167,14 +168,10 @@ async fn no_data_has_a_policy() {
         ("fail", Failed),
         ("retry(1s)", Error),
     ] {
-        let scene = Scene::with(
-            ExchangeSettings {
-                cache: Duration::ZERO,
-                ..ExchangeSettings::default()
-            },
-            Duration::from_millis(500),
-        )
-        .await;
+        let scene = Scene::in_memory_with(ExchangeSettings {
+            cache: Duration::ZERO,
+            ..ExchangeSettings::default()
+        });
         scene.emulator.on("errors", Behaviour::Nothing);
         let block = json!({"apiVersion": "v2", "query": "avg:errors{*}", "onNoData": policy});
         let metric = asking(block, "result < 0.05");
@@ -189,9 +186,9 @@ async fn no_data_has_a_policy() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn too_few_samples_are_inconclusive() {
-    let scene = Scene::start().await;
+    let scene = Scene::in_memory();
     scene
         .emulator
         .on("sum:errors", Behaviour::Value(1.0))
@@ -217,13 +214,13 @@ async fn too_few_samples_are_inconclusive() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_last_good_answer_stands_in_where_that_is_allowed() {
     let settings = ExchangeSettings {
         cache: Duration::ZERO,
         ..ExchangeSettings::default()
     };
-    let scene = Scene::with(settings, Duration::from_millis(500)).await;
+    let scene = Scene::in_memory_with(settings);
     scene.emulator.on("errors", Behaviour::Value(0.01));
     let block = json!({"query": "avg:errors{*}", "onError": {"useLastGood": "10m"}});
     assert_eq!(
@@ -244,7 +241,7 @@ async fn the_last_good_answer_stands_in_where_that_is_allowed() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_budget_is_kept_from_the_first_call_on() {
     let settings = ExchangeSettings {
         budget: Budget {
@@ -254,7 +251,7 @@ async fn the_budget_is_kept_from_the_first_call_on() {
         gather: Duration::ZERO,
         ..ExchangeSettings::default()
     };
-    let scene = Scene::with(settings, Duration::from_millis(300)).await;
+    let scene = Scene::in_memory_with(settings);
     scene.emulator.limit(20, Duration::from_secs(60), true);
     scene.emulator.on(
         "/api/v1/monitor/",

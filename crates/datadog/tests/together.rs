@@ -2,16 +2,17 @@
 
 mod scene;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rollouts_plugin::types::AnalysisPhase::{Error, Running, Successful};
 use scene::{Behaviour, Scene, asking_as};
 use serde_json::json;
+use tokio::time::Instant;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn three_hundred_metrics_due_at_once_take_few_requests() {
     for (version, most) in [("v2", 8), ("v1", 10)] {
-        let scene = Scene::start().await;
+        let scene = Scene::in_memory();
         scene
             .emulator
             .on("avg:errors", Behaviour::Value(0.01))
@@ -34,9 +35,9 @@ async fn three_hundred_metrics_due_at_once_take_few_requests() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn the_same_question_is_asked_once() {
-    let scene = Scene::start().await;
+    let scene = Scene::in_memory();
     scene.emulator.on("avg:errors", Behaviour::Value(0.01));
     let metrics = (0..300).map(|run| {
         let block =
@@ -52,9 +53,9 @@ async fn the_same_question_is_asked_once() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn a_failing_member_is_found_and_the_others_are_served() {
-    let scene = Scene::start().await;
+    let scene = Scene::in_memory();
     scene.emulator.on("avg:errors", Behaviour::Value(0.01));
     scene.emulator.on(
         "service:s13}",
@@ -76,9 +77,9 @@ async fn a_failing_member_is_found_and_the_others_are_served() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn a_healthy_metric_beside_forty_hanging_ones() {
-    let scene = Scene::start().await;
+    let scene = Scene::in_memory();
     scene
         .emulator
         .on("avg:errors", Behaviour::Value(0.01))

@@ -77,6 +77,19 @@ impl Default for ExchangeSettings {
     }
 }
 
+/// What is left of a budget.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BudgetLeft {
+    /// Datadog's name of the bucket, or the endpoint's where it has none.
+    pub bucket: String,
+    /// Where the keys came from.
+    pub keys: String,
+    /// Requests left in this period.
+    pub remaining: u64,
+    /// Requests a period.
+    pub limit: u64,
+}
+
 /// What the process has done so far; for its log lines.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -148,12 +161,17 @@ const MOST_KEPT: usize = 500;
 impl Exchange {
     /// An exchange with settings of the operator.
     pub fn new(settings: ExchangeSettings) -> Self {
+        Self::over(settings, Http::default())
+    }
+
+    /// An exchange over a client.
+    pub fn over(settings: ExchangeSettings, http: Http) -> Self {
         Self(Arc::new(Inner {
             cache: Memory::new(settings.cache, 1000),
             last_good: Memory::new(Duration::from_secs(86_400), 1000),
             troubles: Memory::new(Duration::from_secs(600), 1000),
             settings,
-            http: Http::default(),
+            http,
             epoch: Instant::now(),
             rates: Mutex::default(),
             queues: Mutex::default(),
@@ -275,6 +293,27 @@ impl Exchange {
     pub fn budget_left(&self, account: &Arc<Account>, endpoint: Endpoint) -> Option<String> {
         let now = self.now();
         self.with_bucket(account, endpoint, |bucket, _| bucket.describe(now))
+    }
+
+    /// What is left of each budget that is known, as Datadog told it last.
+    pub fn budgets(&self) -> Vec<BudgetLeft> {
+        let now = self.now();
+        let rates = self.0.rates.lock().expect("no panic holds this lock");
+        let mut left: Vec<BudgetLeft> = rates
+            .buckets
+            .iter()
+            .filter_map(|((account, bucket), state)| {
+                let (remaining, limit) = state.left(now)?;
+                Some(BudgetLeft {
+                    bucket: bucket.clone(),
+                    keys: account.origin.clone(),
+                    remaining,
+                    limit,
+                })
+            })
+            .collect();
+        left.sort();
+        left
     }
 
     /// The last good answer to a question, and its age.

@@ -1,6 +1,8 @@
 //! One request and its answer.
 
-use std::sync::OnceLock;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -22,11 +24,19 @@ const LARGE: usize = 128 << 10;
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// The HTTP client of the process: one pool, made at the first request.
-#[derive(Debug)]
 pub struct Http {
     client: OnceLock<Result<reqwest::Client, String>>,
+    /// What carries requests in the place of the client.
+    carrier: Option<Carrier>,
     large: Semaphore,
 }
+
+/// Carries a request and brings its answer. Tests whose clock stands still have one without sockets.
+pub type Carrier = Arc<
+    dyn Fn(reqwest::Request) -> Pin<Box<dyn Future<Output = reqwest::Result<reqwest::Response>> + Send>>
+        + Send
+        + Sync,
+>;
 
 /// An answer with status 200 to 299.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,12 +51,21 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             client: OnceLock::new(),
+            carrier: None,
             large: Semaphore::new(1),
         }
     }
 }
 
 impl Http {
+    /// A client whose requests are carried so.
+    pub fn carried_by(carrier: Carrier) -> Self {
+        Self {
+            carrier: Some(carrier),
+            ..Self::default()
+        }
+    }
+
     /// Sends a request. The answer's rate limit headers come back with failures too.
     pub async fn send(
         &self,
@@ -87,10 +106,14 @@ impl Http {
                 .body(body.to_string());
         }
         request = request.headers(keys(account)?);
-        let mut response = request
-            .send()
-            .await
-            .map_err(|error| Failure::Unavailable(describe(&error)))?;
+        let answered = match &self.carrier {
+            None => request.send().await,
+            Some(carrier) => match request.build() {
+                Ok(request) => carrier(request).await,
+                Err(error) => Err(error),
+            },
+        };
+        let mut response = answered.map_err(|error| Failure::Unavailable(describe(&error)))?;
         let status = response.status();
         sent.status = Some(status.as_u16());
         sent.rate = RateHeaders::read(response.headers());

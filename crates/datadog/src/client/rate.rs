@@ -205,6 +205,12 @@ impl Bucket {
         }
     }
 
+    /// What the last answer said: requests left, and requests a period. [`None`] where its period is over.
+    pub fn left(&self, now: u64) -> Option<(u64, u64)> {
+        let (headers, ends) = self.known.as_ref()?;
+        (now < *ends).then_some((headers.remaining, headers.limit))
+    }
+
     /// What the last answer said, for people.
     pub fn describe(&self, now: u64) -> Option<String> {
         let (headers, ends) = self.known.as_ref().filter(|(_, ends)| now < *ends)?;

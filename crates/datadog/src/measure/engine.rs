@@ -9,7 +9,7 @@ use rollouts_plugin::types::AnalysisPhase;
 use tokio::sync::watch;
 
 use super::{
-    Subject,
+    Subject, WallClock,
     observe::{self, observe},
 };
 use crate::client::{Account, Credentials, Exchange, Failure};
@@ -30,6 +30,8 @@ pub struct Engine {
     pub exchange: Exchange,
     /// Keys.
     pub credentials: Arc<Credentials>,
+    /// What time it is.
+    pub clock: WallClock,
 }
 
 /// How a measurement under way stands.
@@ -88,7 +90,7 @@ impl Engine {
         let mut known: Option<Arc<Account>> = None;
         loop {
             progress.send_modify(|progress| progress.state = State::Asking);
-            let now = Timestamp::now();
+            let now = self.clock.now();
             let window = plan::plan_window(&subject.config, subject.clock(now.as_second()));
             let account = match known.take() {
                 Some(account) => Ok(account),
@@ -113,7 +115,7 @@ impl Engine {
                             };
                         }
                         Err(why) => {
-                            wait(progress, NO_DATA_PAUSE, &why).await;
+                            self.wait(progress, NO_DATA_PAUSE, &why).await;
                             continue;
                         }
                     }
@@ -177,13 +179,25 @@ impl Engine {
                 };
             }
             // The last look is at the end of the patience, not after it.
-            wait(
+            self.wait(
                 progress,
                 wait_for.min(patience - failing + Duration::from_millis(50)),
                 &failure.to_string(),
             )
             .await;
         }
+    }
+
+    /// Waits, and lets the controller know until when.
+    pub(super) async fn wait(&self, progress: &watch::Sender<Progress>, pause: Duration, why: &str) {
+        let until = self.clock.now().checked_add(pause).unwrap_or(Timestamp::MAX);
+        progress.send_modify(|progress| {
+            progress.state = State::Waiting {
+                until,
+                why: why.to_owned(),
+            }
+        });
+        tokio::time::sleep(pause).await;
     }
 
     async fn account(&self, subject: &Subject) -> Result<Arc<Account>, Failure> {
@@ -256,18 +270,6 @@ fn failing_since(progress: &watch::Sender<Progress>, now: Timestamp) -> Timestam
         progress.notes.insert(FAILING_SINCE, since.to_string());
     });
     since
-}
-
-/// Waits, and lets the controller know until when.
-pub(super) async fn wait(progress: &watch::Sender<Progress>, pause: Duration, why: &str) {
-    let until = Timestamp::now().checked_add(pause).unwrap_or(Timestamp::MAX);
-    progress.send_modify(|progress| {
-        progress.state = State::Waiting {
-            until,
-            why: why.to_owned(),
-        }
-    });
-    tokio::time::sleep(pause).await;
 }
 
 pub(super) fn error(message: String) -> Verdict {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::engine::{EVALUATION, wait};
+use super::engine::EVALUATION;
 use super::{Engine, Progress, Subject};
 use crate::client::{Account, Answered, Asked, Failure, Via};
 use crate::config::{Compare, Config, Gate, Method, Monitor, MonitorTarget, Scalar, Source};
@@ -216,7 +216,7 @@ async fn look_at_monitors(
     monitor: &Monitor,
     account: &Arc<Account>,
 ) -> Result<Reading, Failure> {
-    let now = Timestamp::now().as_second();
+    let now = engine.clock.now().as_second();
     let mut pages: Vec<Value> = Vec::new();
     match &monitor.target {
         MonitorTarget::Id(id) => {
@@ -276,12 +276,14 @@ async fn ask_gate(
                 .await?;
             let id = judge::evaluation_id(&reply.body)?;
             progress.send_modify(|progress| _ = progress.notes.insert(EVALUATION, id.clone()));
-            wait(progress, gate.poll, "the gate is being evaluated").await;
+            engine
+                .wait(progress, gate.poll, "the gate is being evaluated")
+                .await;
             id
         }
     };
     loop {
-        let age = (Timestamp::now() - began)
+        let age = (engine.clock.now() - began)
             .total(jiff::Unit::Second)
             .unwrap_or(0.0);
         match engine
@@ -310,6 +312,8 @@ async fn ask_gate(
                 "gate.timeout: no verdict within {waited}"
             )));
         }
-        wait(progress, gate.poll, "the gate is being evaluated").await;
+        engine
+            .wait(progress, gate.poll, "the gate is being evaluated")
+            .await;
     }
 }

@@ -13,33 +13,34 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use self::answer::Body;
 pub use self::behaviour::Behaviour;
 
 /// An emulator on a port of this machine, for as long as it lives.
 pub struct Emulator {
-    address: SocketAddr,
+    listening: Option<(SocketAddr, tokio::task::JoinHandle<()>)>,
     state: Arc<State>,
-    server: tokio::task::JoinHandle<()>,
 }
 
-#[derive(Default)]
 pub struct State {
+    /// A moment of the calendar on tokio's clock, which tests turn.
+    began: (SystemTime, Instant),
     rules: Mutex<Vec<(String, Behaviour)>>,
     seen: Mutex<Vec<Seen>>,
     keys: Mutex<Option<(String, String)>>,
     limit: Mutex<Option<Limit>>,
-    storm: Mutex<Option<Instant>>,
+    storm: Mutex<Option<Storm>>,
     gates: Mutex<HashMap<String, usize>>,
     latency: Mutex<Duration>,
 }
@@ -50,6 +51,13 @@ struct Limit {
     period: Duration,
     used: (u64, u64),
     headers: bool,
+}
+
+/// A time in which every request is refused, in turn in these ways.
+struct Storm {
+    until: Instant,
+    refusals: Vec<Behaviour>,
+    next: usize,
 }
 
 /// A request that came.
@@ -72,7 +80,7 @@ impl Emulator {
     pub async fn start_at(address: &str) -> Self {
         let listener = TcpListener::bind(address).await.expect("a port is free");
         let address = listener.local_addr().expect("a bound socket has an address");
-        let state = Arc::new(State::default());
+        let state = Arc::new(State::new());
         let serving = state.clone();
         let server = tokio::spawn(async move {
             loop {
@@ -90,24 +98,39 @@ impl Emulator {
             }
         });
         Self {
-            address,
+            listening: Some((address, server)),
             state,
-            server,
         }
+    }
+
+    /// Without a port: requests are handed to [`Emulator::answer`], and tokio's clock may stand still.
+    pub fn in_memory() -> Self {
+        Self {
+            listening: None,
+            state: Arc::new(State::new()),
+        }
+    }
+
+    /// Answers a request.
+    pub fn answer(&self, request: Request<Bytes>) -> impl Future<Output = Response<Body>> + Send + 'static {
+        respond(self.state.clone(), request)
     }
 
     /// Base address, as `DD_ADDRESS` has it.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        match &self.listening {
+            Some((address, _)) => format!("http://{address}"),
+            None => "http://datadog.invalid".to_owned(),
+        }
     }
 
-    /// How to answer queries, paths and bodies that contain a text. Later rules win.
+    /// How to answer queries, paths and bodies that contain a text. Later rules win; a rule for the same text is
+    /// replaced.
     pub fn on(&self, needle: &str, behaviour: Behaviour) -> &Self {
-        self.state
-            .rules
-            .lock()
-            .unwrap()
-            .push((needle.to_owned(), behaviour));
+        let mut rules = self.state.rules.lock().unwrap();
+        rules.retain(|(known, _)| known != needle);
+        rules.push((needle.to_owned(), behaviour));
+        drop(rules);
         self
     }
 
@@ -128,7 +151,16 @@ impl Emulator {
 
     /// Every request is refused with 429 for so long.
     pub fn storm(&self, length: Duration) {
-        *self.state.storm.lock().unwrap() = Some(Instant::now() + length);
+        self.storm_of(length, vec![throttled()]);
+    }
+
+    /// Every request is refused for so long, in turn in these ways. Rate limit headers come with a 429 in JSON alone.
+    pub fn storm_of(&self, length: Duration, refusals: Vec<Behaviour>) {
+        *self.state.storm.lock().unwrap() = Some(Storm {
+            until: Instant::now() + length,
+            refusals,
+            next: 0,
+        });
     }
 
     /// Every answer takes so long.
@@ -164,11 +196,26 @@ impl Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        self.server.abort();
+        if let Some((_, server)) = &self.listening {
+            server.abort();
+        }
     }
 }
 
 impl State {
+    fn new() -> Self {
+        Self {
+            began: (SystemTime::now(), Instant::now()),
+            rules: Mutex::default(),
+            seen: Mutex::default(),
+            keys: Mutex::default(),
+            limit: Mutex::default(),
+            storm: Mutex::default(),
+            gates: Mutex::default(),
+            latency: Mutex::default(),
+        }
+    }
+
     pub(self) fn behaviour(&self, text: &str) -> Option<Behaviour> {
         let rules = self.rules.lock().unwrap();
         rules
@@ -190,24 +237,28 @@ impl State {
         self.seen.lock().unwrap().push(seen);
     }
 
-    /// Headers of the rate limit, and whether the request is refused.
-    fn meter(&self) -> (Vec<(&'static str, String)>, bool) {
-        let storm = self.storm.lock().unwrap().filter(|until| *until > Instant::now());
+    /// Headers of the rate limit, and how the request is refused if it is.
+    fn meter(&self) -> (Vec<(&'static str, String)>, Option<Behaviour>) {
+        let refusal = self.storm.lock().unwrap().as_mut().and_then(Storm::refuse);
         let mut limit = self.limit.lock().unwrap();
         let Some(limit) = limit.as_mut() else {
-            return (Vec::new(), storm.is_some());
+            return (Vec::new(), refusal);
         };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let now = self.began.0.duration_since(UNIX_EPOCH).unwrap() + self.began.1.elapsed();
         let period = limit.period.as_millis() as u64;
         let index = now.as_millis() as u64 / period;
         if limit.used.0 != index {
             limit.used = (index, 0);
         }
-        let refused = storm.is_some() || limit.used.1 >= limit.requests;
-        if !refused {
+        let stormy = refusal.is_some();
+        let refusal = refusal.or_else(|| (limit.used.1 >= limit.requests).then(throttled));
+        if refusal.is_none() {
             limit.used.1 += 1;
         }
-        let remaining = if refused { 0 } else { limit.requests - limit.used.1 };
+        let remaining = match refusal {
+            Some(_) => 0,
+            None => limit.requests - limit.used.1,
+        };
         let reset = ((index + 1) * period - now.as_millis() as u64).div_ceil(1000);
         let headers = vec![
             ("x-ratelimit-limit", limit.requests.to_string()),
@@ -216,8 +267,27 @@ impl State {
             ("x-ratelimit-reset", reset.to_string()),
             ("x-ratelimit-name", "query_scalar_public".to_owned()),
         ];
-        (if limit.headers { headers } else { Vec::new() }, refused)
+        let is_plain = matches!(&refusal, Some(Behaviour::Status(429, text)) if text.starts_with('{'));
+        let told = limit.headers && (!stormy || is_plain);
+        (if told { headers } else { Vec::new() }, refusal)
     }
+}
+
+impl Storm {
+    fn refuse(&mut self) -> Option<Behaviour> {
+        if self.until <= Instant::now() {
+            return None;
+        }
+        self.next += 1;
+        Some(self.refusals[(self.next - 1) % self.refusals.len()].clone())
+    }
+}
+
+fn throttled() -> Behaviour {
+    Behaviour::Status(
+        429,
+        r#"{"errors":["Rate limit of requests exceeded"]}"#.to_owned(),
+    )
 }
 
 async fn serve(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
@@ -227,6 +297,11 @@ async fn serve(state: Arc<State>, request: Request<Incoming>) -> Result<Response
         .await
         .map(http_body_util::Collected::to_bytes)
         .unwrap_or_default();
+    Ok(respond(state, Request::from_parts(parts, bytes)).await)
+}
+
+async fn respond(state: Arc<State>, request: Request<Bytes>) -> Response<Body> {
+    let (parts, bytes) = request.into_parts();
     let mut seen = Seen {
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
@@ -259,11 +334,8 @@ async fn serve(state: Arc<State>, request: Request<Incoming>) -> Result<Response
         key("dd-api-key") == api && (key("dd-application-key") == app || seen.path.ends_with("/validate"))
     });
     let behaviour = match (refused, welcome) {
-        (true, _) => Behaviour::Status(
-            429,
-            r#"{"errors":["Rate limit of requests exceeded"]}"#.to_owned(),
-        ),
-        (_, false) => Behaviour::Status(403, r#"{"errors":["Forbidden"]}"#.to_owned()),
+        (Some(refusal), _) => refusal,
+        (None, false) => Behaviour::Status(403, r#"{"errors":["Forbidden"]}"#.to_owned()),
         _ => answer::plan(&state, &seen),
     };
     seen.status = behaviour.status();
@@ -281,7 +353,7 @@ async fn serve(state: Arc<State>, request: Request<Incoming>) -> Result<Response
     for (name, value) in rate {
         response.headers_mut().insert(name, value.parse().unwrap());
     }
-    Ok(response)
+    response
 }
 
 fn decode(query: &str) -> String {

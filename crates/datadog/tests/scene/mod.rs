@@ -4,12 +4,14 @@
 #[path = "../emulator/mod.rs"]
 pub mod emulator;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use datadog::Provider;
-use datadog::client::{AllowList, Credentials, Environment, Exchange, ExchangeSettings};
-use datadog::measure::Engine;
+use datadog::client::{AllowList, Credentials, Environment, Exchange, ExchangeSettings, Http};
+use datadog::measure::{Engine, WallClock};
 use rollouts_plugin::MetricProvider;
 use rollouts_plugin::types::{AnalysisPhase, AnalysisRun, Measurement, Metric};
 use serde_json::{Value, json};
@@ -20,7 +22,7 @@ pub const API_KEY: &str = "api-key-0123456789abcdef";
 pub const APP_KEY: &str = "app-key-0123456789abcdef";
 
 pub struct Scene {
-    pub emulator: Emulator,
+    pub emulator: Arc<Emulator>,
     pub provider: Arc<Provider>,
     pub engine: Engine,
 }
@@ -36,9 +38,32 @@ impl Scene {
         Self::with(ExchangeSettings::default(), Duration::from_millis(500)).await
     }
 
+    /// Without sockets, and with a clock that goes with tokio's: for tests whose clock stands still.
+    pub fn in_memory() -> Self {
+        Self::in_memory_with(ExchangeSettings::default())
+    }
+
+    pub fn in_memory_with(settings: ExchangeSettings) -> Self {
+        let emulator = Arc::new(Emulator::in_memory());
+        let answering = emulator.clone();
+        let http = Http::carried_by(Arc::new(move |request| carry(&answering, &request)));
+        let clock = WallClock::of_tokio(jiff::Timestamp::now());
+        Self::over(
+            emulator,
+            Exchange::over(settings, http),
+            clock,
+            Duration::from_millis(500),
+        )
+    }
+
     pub async fn with(settings: ExchangeSettings, patience: Duration) -> Self {
+        let emulator = Arc::new(Emulator::start().await);
+        let clock = WallClock::of_the_machine();
+        Self::over(emulator, Exchange::new(settings), clock, patience)
+    }
+
+    fn over(emulator: Arc<Emulator>, exchange: Exchange, clock: WallClock, patience: Duration) -> Self {
         _ = rustls::crypto::ring::default_provider().install_default();
-        let emulator = Emulator::start().await;
         let environment = Environment {
             api_key: Some(format!("{API_KEY}\n")),
             app_key: Some(APP_KEY.to_owned()),
@@ -48,8 +73,9 @@ impl Scene {
         };
         let credentials = Arc::new(Credentials::new(environment, AllowList::default()));
         let engine = Engine {
-            exchange: Exchange::new(settings),
+            exchange,
             credentials,
+            clock,
         };
         let provider = Arc::new(Provider::new(engine.clone(), patience));
         Self {
@@ -73,6 +99,7 @@ impl Scene {
                 ..ExchangeSettings::default()
             }),
             credentials,
+            clock: scene.engine.clock,
         };
         let provider = Arc::new(Provider::new(engine.clone(), Duration::from_millis(500)));
         Self {
@@ -105,12 +132,36 @@ impl Scene {
     }
 
     fn share(&self) -> Calls {
-        Calls(self.provider.clone())
+        Calls(self.provider.clone(), self.engine.clock)
     }
 }
 
+/// Hands a request to an emulator without a socket.
+fn carry(
+    emulator: &Emulator,
+    request: &reqwest::Request,
+) -> Pin<Box<dyn Future<Output = reqwest::Result<reqwest::Response>> + Send>> {
+    let mut plain = hyper::Request::builder()
+        .method(request.method().clone())
+        .uri(request.url().as_str());
+    for (name, value) in request.headers() {
+        plain = plain.header(name, value);
+    }
+    let body = request
+        .body()
+        .and_then(|body| body.as_bytes())
+        .unwrap_or_default();
+    let plain = plain.body(hyper::body::Bytes::copy_from_slice(body)).unwrap();
+    let answer = emulator.answer(plain);
+    Box::pin(async move {
+        let (parts, body) = answer.await.into_parts();
+        let body = http_body_util::BodyExt::collect(body).await.unwrap().to_bytes();
+        Ok(hyper::Response::from_parts(parts, body).into())
+    })
+}
+
 /// The controller's side.
-struct Calls(Arc<Provider>);
+struct Calls(Arc<Provider>, WallClock);
 
 impl Calls {
     async fn measure(&self, asking: &Asking) -> Measurement {
@@ -123,7 +174,7 @@ impl Calls {
                 .expect("a measurement under way says when to ask again")
                 .0;
             assert_eq!(at.subsec_nanosecond(), 0, "whole seconds");
-            let wait = at.duration_since(jiff::Timestamp::now());
+            let wait = at.duration_since(self.1.now());
             tokio::time::sleep(wait.try_into().unwrap_or_default()).await;
             measurement = self.0.resume(&asking.run, &asking.metric, &measurement).await;
             calls += 1;

@@ -19,7 +19,7 @@ fn main() {
     let rollout = serde_json::from_value(json!({"metadata": {"name": "web", "namespace": "shop"},
         "spec": {"strategy": {"canary": {"stableService": "stable", "canaryService": "canary"}}}}))
     .unwrap();
-    let intent = |weight| Intent::derive(&rollout, Call::SetWeight(weight, &[]), false).unwrap();
+    let intent = |weight| Intent::derive(&rollout, &config, Call::SetWeight(weight, &[]), false).unwrap();
     let label = Label::in_progress();
     let plan =
         |route: &Value, intent: &Intent| plan_route(&config.routes[0], route, intent, Some(&label)).unwrap();

@@ -33,6 +33,8 @@ const MAX_MESSAGE: usize = 1024;
 pub(crate) enum Reason {
     /// A header or mirror route cannot be had.
     ManagedRouteRefused,
+    /// A gateway may not do what is asked of it.
+    FeatureUnconfirmed,
     /// The gateway does not serve the weights, for a while already.
     WeightNotServed,
     /// The gateway's reports do not tell.
@@ -47,6 +49,7 @@ impl Reason {
     fn name(self) -> &'static str {
         match self {
             Self::ManagedRouteRefused => "ManagedRouteRefused",
+            Self::FeatureUnconfirmed => "FeatureUnconfirmed",
             Self::WeightNotServed => "WeightNotServed",
             Self::WeightUnconfirmed => "WeightUnconfirmed",
             Self::WeightsReverted => "WeightsReverted",

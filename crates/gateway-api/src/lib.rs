@@ -20,7 +20,7 @@
 //!     {"name": "web-stable", "port": 80, "weight": 100}, {"name": "web-canary", "port": 80, "weight": 0}]}]}});
 //!
 //! let config = Config::parse("plugins", br#"{"httpRoute": "web"}"#, "shop")?;
-//! let intent = Intent::derive(&rollout, Call::SetWeight(20, &[]), false)?;
+//! let intent = Intent::derive(&rollout, &config, Call::SetWeight(20, &[]), false)?;
 //! let plan = plan_route(&config.routes[0], &route, &intent, Some(&Label::in_progress()))?;
 //! assert_eq!(plan.changes[0].to_string(), "spec.rules[0]: stable 100 to 80, canary 0 to 20");
 //! assert_eq!(plan.object.unwrap()["spec"]["rules"][0]["backendRefs"][1]["weight"], 20);

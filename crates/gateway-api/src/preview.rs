@@ -143,12 +143,13 @@ pub fn preview(name: &PluginName, objects: &[Value]) -> Result<Vec<Stage>, Previ
         };
         rollout.status.current_pod_hash = if at > steps { "stable" } else { "canary" }.to_owned();
         rollout.status.current_step_index = i32::try_from(at.min(steps)).ok();
-        let intent = Intent::derive(&rollout, Call::SetWeight(weight, &[]), false).map_err(|source| {
-            PreviewError::Intent {
-                rollout: rollout.key(),
-                source,
-            }
-        })?;
+        let intent =
+            Intent::derive(&rollout, &config, Call::SetWeight(weight, &[]), false).map_err(|source| {
+                PreviewError::Intent {
+                    rollout: rollout.key(),
+                    source,
+                }
+            })?;
         let mut staged = Vec::with_capacity(routes.len());
         for (target, route) in &mut routes {
             let plan = plan_route(target, route, &intent, config.in_progress_label.as_ref())?;
@@ -158,6 +159,7 @@ pub fn preview(name: &PluginName, objects: &[Value]) -> Result<Vec<Stage>, Previ
             }
             let mut notes = plan.changes.iter().map(ToString::to_string).collect::<Vec<_>>();
             notes.extend(plan.refused.iter().map(|refusal| format!("refused: {refusal}")));
+            notes.extend(plan.warnings.iter().map(|warning| format!("beware: {warning}")));
             staged.push(StagedRoute {
                 key: target.key.clone(),
                 before,

@@ -78,8 +78,8 @@ impl Router {
             .map_err(|error| about(rollout, &error))
     }
 
-    fn intent(&self, rollout: &Rollout, call: Call<'_>) -> RpcResult<Intent> {
-        Intent::derive(rollout, call, self.cycles.has_removed(rollout))
+    fn intent(&self, rollout: &Rollout, config: &Config, call: Call<'_>) -> RpcResult<Intent> {
+        Intent::derive(rollout, config, call, self.cycles.has_removed(rollout))
             .map_err(|error| about(rollout, &error))
     }
 
@@ -114,7 +114,7 @@ impl Router {
                 rollout.key()
             )));
         }
-        let intent = self.intent(rollout, call)?;
+        let intent = self.intent(rollout, &config, call)?;
         let report = self
             .apply(rollout, &config, intent, self.applier.deadline())
             .await?;
@@ -129,7 +129,7 @@ impl Router {
         additional: &[WeightDestination],
     ) -> RpcResult<Verdict> {
         let config = self.config(rollout)?;
-        let intent = self.intent(rollout, Call::SetWeight(weight, additional))?;
+        let intent = self.intent(rollout, &config, Call::SetWeight(weight, additional))?;
         let end = Instant::now() + VERIFY_WAIT;
         let deadline = self.applier.deadline();
         let routes = Routes::find(&self.applier, &config, deadline)
@@ -241,7 +241,7 @@ impl TrafficRouter for Router {
         additional: &[WeightDestination],
     ) -> RpcResult {
         let config = self.config(rollout)?;
-        let mut intent = self.intent(rollout, Call::SetWeight(desired_weight, additional))?;
+        let mut intent = self.intent(rollout, &config, Call::SetWeight(desired_weight, additional))?;
         if self.holds_promotion(rollout) {
             tracing::info!(
                 rollout = rollout.key(),
@@ -344,7 +344,7 @@ impl TrafficRouter for Router {
     async fn remove_managed_routes(&self, rollout: &Rollout) -> RpcResult {
         let config = self.config(rollout)?;
         self.cycles.begin_removed(rollout);
-        let intent = self.intent(rollout, Call::RemoveManagedRoutes)?;
+        let intent = self.intent(rollout, &config, Call::RemoveManagedRoutes)?;
         let report = self
             .apply(rollout, &config, intent, self.applier.deadline())
             .await?;

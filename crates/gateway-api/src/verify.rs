@@ -90,10 +90,12 @@ pub fn judge(
     match plan_route(target, route, intent, None) {
         Err(error) => return Verdict::Pending(error.to_string()),
         Ok(plan) => {
-            let drift = plan
-                .changes
-                .iter()
-                .find(|change| matches!(change, Change::Weights { .. } | Change::Experiments));
+            let drift = plan.changes.iter().find(|change| {
+                matches!(
+                    change,
+                    Change::Weights { .. } | Change::Experiments | Change::Affinity { .. }
+                )
+            });
             if let Some(drift) = drift {
                 return Verdict::Pending(format!(
                     "{}: the weights are not those that were set ({drift})",
@@ -285,7 +287,8 @@ mod tests {
         let rollout = serde_json::from_value(json!({"metadata": {"name": "web", "namespace": "shop"},
             "spec": {"strategy": {"canary": {"stableService": "stable", "canaryService": "canary"}}}}))
         .unwrap();
-        let intent = Intent::derive(&rollout, Call::SetWeight(20, &[]), false).unwrap();
+        let config = crate::config::Config::parse("plugin", br#"{"httpRoute": "web"}"#, "shop").unwrap();
+        let intent = Intent::derive(&rollout, &config, Call::SetWeight(20, &[]), false).unwrap();
         let key = RouteKey {
             kind: RouteKind::Http,
             namespace: "shop".into(),

@@ -26,7 +26,8 @@ fn plan(weight: i32) -> impl Fn(&Object) -> Result<Plan, PlanError> {
     let rollout = serde_json::from_value(json!({"metadata": {"name": "web", "namespace": "shop"},
         "spec": {"strategy": {"canary": {"stableService": "stable", "canaryService": "canary"}}}}))
     .unwrap();
-    let intent = Intent::derive(&rollout, Call::SetWeight(weight, &[]), false).unwrap();
+    let config = crate::config::Config::parse("plugin", br#"{"httpRoute": "web"}"#, "shop").unwrap();
+    let intent = Intent::derive(&rollout, &config, Call::SetWeight(weight, &[]), false).unwrap();
     let target = RouteTarget {
         key: key(),
         header_routes: true,

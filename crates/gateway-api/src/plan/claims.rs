@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::affinity::asks_for;
 use super::leftovers::Place;
 use super::managed::mirrors_to;
 use super::ownership::{Ledger, print};
@@ -72,7 +73,9 @@ pub(super) fn claims(
             };
             let looks_managed = match claim {
                 Claim::Own(_) => {
-                    mirrors_to(rule, route_namespace, canary) || (sends_to(canary) && !sends_to(stable))
+                    asks_for_cookie(owner_cookie(ledger, intent), rule)
+                        || mirrors_to(rule, route_namespace, canary)
+                        || (sends_to(canary) && !sends_to(stable))
                 }
                 _ => true,
             };
@@ -101,4 +104,12 @@ pub(super) fn claims(
         }
     }
     claims
+}
+
+fn owner_cookie<'a>(ledger: &'a Ledger, intent: &Intent) -> Option<&'a str> {
+    ledger.entry(&intent.owner)?.cookie.as_deref()
+}
+
+fn asks_for_cookie(cookie: Option<&str>, rule: &Value) -> bool {
+    cookie.is_some_and(|cookie| asks_for(rule, cookie))
 }

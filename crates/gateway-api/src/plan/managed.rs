@@ -112,7 +112,7 @@ pub(super) fn mirrors_to(rule: &Value, route_namespace: &str, service: ServiceNa
 }
 
 /// The user's rule for requests that also meet one of the conditions; [`None`] where there is no such request.
-fn narrowed(source: &Value, conditions: &[Conditions]) -> Result<Option<Value>, MatchProblem> {
+pub(super) fn narrowed(source: &Value, conditions: &[Conditions]) -> Result<Option<Value>, MatchProblem> {
     let everything = [json!({})];
     let matches = match list(source, "matches") {
         [] => &everything[..],

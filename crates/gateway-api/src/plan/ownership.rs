@@ -32,6 +32,9 @@ pub struct Entry {
     /// Weights of stable and canary before the release, one pair for each rule with both, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub before: Vec<[u64; 2]>,
+    /// Name of the cookie that its rules set and ask for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<String>,
     /// Key of the label that says a release is under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
@@ -44,6 +47,9 @@ pub struct RuleRecord {
     pub name: String,
     /// [`fingerprint`] of the rule as we wrote it, in hexadecimal.
     pub print: String,
+    /// Whether it is for users with a cookie, rather than a header or mirror route.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cookie: bool,
 }
 
 impl Ledger {

@@ -50,6 +50,23 @@ impl Refusal {
     }
 }
 
+/// What may not work as asked.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Warning {
+    /// Nobody knows whether a gateway sets cookies.
+    #[error(
+        "{route}: whether {controller:?} adds response headers by a filter on a backendRef is not known; if it does not, \
+         users do not stay on their version. Try it, and name it in sessionAffinity.trustedControllers"
+    )]
+    AffinityUnknown {
+        /// Which route.
+        route: RouteKey,
+        /// `controllerName` of the gateway.
+        controller: String,
+    },
+}
+
 /// What is the matter with a route.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -135,6 +152,31 @@ pub enum Problem {
         found: usize,
         /// How many are accepted.
         max: usize,
+    },
+    /// A rule that cannot ask for the cookie.
+    #[error("{rule} cannot be made sticky: {problem}")]
+    Affinity {
+        /// Which rule.
+        rule: RuleRef,
+        /// Why.
+        problem: MatchProblem,
+    },
+    /// A backendRef that sets a cookie already.
+    #[error(
+        "{rule}.backendRefs: a ResponseHeaderModifier adds Set-Cookie already and can add each header only once, so \
+         sessionAffinity has no place for its cookie: let the application set yours"
+    )]
+    CookieTwice {
+        /// Which rule.
+        rule: RuleRef,
+    },
+    /// A gateway that does not do what cookies need.
+    #[error("sessionAffinity cannot be had from {controller:?}: it {reason}")]
+    NoAffinity {
+        /// `controllerName` of the gateway.
+        controller: String,
+        /// What it does instead.
+        reason: &'static str,
     },
     /// A condition that cannot be said.
     #[error(transparent)]

@@ -1,18 +1,26 @@
 use expect_test::{Expect, expect};
 use serde_json::json;
 
+use super::claims::{Claim, claims};
+use super::limits::MAX_RULES;
 use super::*;
 use crate::config::Config;
 use crate::intent::Call;
 use rollouts_plugin::types::{Rollout, SetHeaderRoute, SetMirrorRoute, WeightDestination};
 
+mod gateway;
 mod properties;
+mod sticky;
 
 fn target(config: Value) -> RouteTarget {
     Config::parse("plugin", config.to_string().as_bytes(), "shop")
         .unwrap()
         .routes
         .remove(0)
+}
+
+fn config() -> Config {
+    Config::parse("plugin", br#"{"httpRoute": "web"}"#, "shop").unwrap()
 }
 
 fn web() -> RouteTarget {
@@ -31,7 +39,7 @@ fn parse(rollout: &Value) -> Rollout {
 }
 
 fn weights(rollout: &Value, weight: i32) -> Intent {
-    Intent::derive(&parse(rollout), Call::SetWeight(weight, &[]), false).unwrap()
+    Intent::derive(&parse(rollout), &config(), Call::SetWeight(weight, &[]), false).unwrap()
 }
 
 fn header(name: &str, value: &str) -> SetHeaderRoute {
@@ -152,7 +160,8 @@ fn equal_shares_are_no_difference() {
         Plan {
             object: None,
             changes: vec![],
-            refused: vec![]
+            refused: vec![],
+            warnings: vec![]
         }
     );
 }
@@ -278,6 +287,7 @@ fn experiments_join_and_leave_without_a_trace() {
     };
     let mut intent = Intent::derive(
         &parse(&rollout("web")),
+        &config(),
         Call::SetWeight(10, std::slice::from_ref(&destination)),
         false,
     )
@@ -330,7 +340,13 @@ fn a_header_route_is_the_users_rule_whole() {
         rule("/docs", &[("docs", 1)]),
     ]);
     let step = header("header", "1");
-    let intent = Intent::derive(&parse(&rollout("web")), Call::SetHeaderRoute(&step), false).unwrap();
+    let intent = Intent::derive(
+        &parse(&rollout("web")),
+        &config(),
+        Call::SetHeaderRoute(&step),
+        false,
+    )
+    .unwrap();
     let planned = apply(&web(), &original, &intent);
     check(
         &planned,
@@ -352,7 +368,13 @@ fn a_header_route_is_the_users_rule_whole() {
         planned["metadata"]["labels"],
         json!({"rollouts.argoproj.io/gatewayapi-canary": "in-progress"})
     );
-    let remove = Intent::derive(&parse(&rollout("web")), Call::RemoveManagedRoutes, false).unwrap();
+    let remove = Intent::derive(
+        &parse(&rollout("web")),
+        &config(),
+        Call::RemoveManagedRoutes,
+        false,
+    )
+    .unwrap();
     assert_eq!(apply(&web(), &planned, &remove), original);
 }
 
@@ -423,7 +445,13 @@ fn a_users_rule_is_never_taken_for_ours() {
 fn managed_rules_without_their_names_are_found_again() {
     let original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
     let step = header("header", "1");
-    let intent = Intent::derive(&parse(&rollout("web")), Call::SetHeaderRoute(&step), false).unwrap();
+    let intent = Intent::derive(
+        &parse(&rollout("web")),
+        &config(),
+        Call::SetHeaderRoute(&step),
+        false,
+    )
+    .unwrap();
     let mut stored = apply(&web(), &original, &intent);
     stored["spec"]["rules"][0].as_object_mut().unwrap().remove("name");
     assert_eq!(
@@ -432,7 +460,13 @@ fn managed_rules_without_their_names_are_found_again() {
             .object,
         None
     );
-    let remove = Intent::derive(&parse(&rollout("web")), Call::RemoveManagedRoutes, false).unwrap();
+    let remove = Intent::derive(
+        &parse(&rollout("web")),
+        &config(),
+        Call::RemoveManagedRoutes,
+        false,
+    )
+    .unwrap();
     assert_eq!(apply(&web(), &stored, &remove), original);
 }
 
@@ -440,7 +474,13 @@ fn managed_rules_without_their_names_are_found_again() {
 fn a_managed_rule_that_somebody_changed_is_set_right() {
     let original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
     let step = header("header", "1");
-    let intent = Intent::derive(&parse(&rollout("web")), Call::SetHeaderRoute(&step), false).unwrap();
+    let intent = Intent::derive(
+        &parse(&rollout("web")),
+        &config(),
+        Call::SetHeaderRoute(&step),
+        false,
+    )
+    .unwrap();
     let planned = apply(&web(), &original, &intent);
     let mut changed = planned.clone();
     changed["spec"]["rules"][0]["matches"][0]["path"]["value"] = json!("/elsewhere");
@@ -498,10 +538,24 @@ fn two_rollouts_share_a_route_without_touching_each_other() {
         rule("/b", &[("b-stable", 100), ("b-canary", 0)]),
     ]);
     let step = header("header", "1");
-    let header_of =
-        |name: &str| Intent::derive(&parse(&rollout(name)), Call::SetHeaderRoute(&step), false).unwrap();
-    let remove =
-        |name: &str| Intent::derive(&parse(&rollout(name)), Call::RemoveManagedRoutes, false).unwrap();
+    let header_of = |name: &str| {
+        Intent::derive(
+            &parse(&rollout(name)),
+            &config(),
+            Call::SetHeaderRoute(&step),
+            false,
+        )
+        .unwrap()
+    };
+    let remove = |name: &str| {
+        Intent::derive(
+            &parse(&rollout(name)),
+            &config(),
+            Call::RemoveManagedRoutes,
+            false,
+        )
+        .unwrap()
+    };
     for order in [["a", "b"], ["b", "a"]] {
         let one = apply(&web(), &original, &header_of(order[0]));
         let both = apply(&web(), &one, &header_of(order[1]));
@@ -559,7 +613,13 @@ fn a_managed_route_that_does_not_fit_is_refused_and_the_weights_are_set() {
 #[test]
 fn kinds_without_headers_are_weighed_only() {
     let step = header("header", "1");
-    let intent = Intent::derive(&parse(&rollout("web")), Call::SetHeaderRoute(&step), false).unwrap();
+    let intent = Intent::derive(
+        &parse(&rollout("web")),
+        &config(),
+        Call::SetHeaderRoute(&step),
+        false,
+    )
+    .unwrap();
     let tcp = target(json!({"tcpRoute": "web"}));
     let original = route(vec![
         json!({"backendRefs": [backend("web-stable", 100), backend("web-canary", 0)]}),
@@ -584,7 +644,13 @@ fn grpc_routes_carry_header_routes() {
         "matches": [{"method": {"type": "Exact", "service": "shop.Cart"}}],
         "backendRefs": [backend("web-stable", 100), backend("web-canary", 0)]})]);
     let step = header("header", "1");
-    let intent = Intent::derive(&parse(&rollout("web")), Call::SetHeaderRoute(&step), false).unwrap();
+    let intent = Intent::derive(
+        &parse(&rollout("web")),
+        &config(),
+        Call::SetHeaderRoute(&step),
+        false,
+    )
+    .unwrap();
     let planned = apply(&grpc, &original, &intent);
     assert_eq!(
         planned["spec"]["rules"][0]["matches"],
@@ -597,7 +663,13 @@ fn grpc_routes_carry_header_routes() {
 fn a_mirror_on_grpc_with_a_path_is_refused() {
     let step: SetMirrorRoute =
         serde_json::from_value(json!({"name": "mirror", "match": [{"path": {"exact": "/a"}}]})).unwrap();
-    let intent = Intent::derive(&parse(&rollout("web")), Call::SetMirrorRoute(&step), false).unwrap();
+    let intent = Intent::derive(
+        &parse(&rollout("web")),
+        &config(),
+        Call::SetMirrorRoute(&step),
+        false,
+    )
+    .unwrap();
     let original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
     let plan = plan_route(&target(json!({"grpcRoute": "web"})), &original, &intent, None).unwrap();
     assert_eq!(

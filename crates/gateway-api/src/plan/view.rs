@@ -7,25 +7,33 @@ use serde_json::{Value, json};
 /// Where a rule stands and what the user calls it, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleRef {
-    index: usize,
+    index: Option<usize>,
     name: Option<String>,
 }
 
 impl RuleRef {
     pub(super) fn new(index: usize, rule: &Value) -> Self {
         Self {
-            index,
+            index: Some(index),
             name: name(rule).map(str::to_owned),
+        }
+    }
+
+    /// A rule that is not in the route yet.
+    pub(super) fn named(name: &str) -> Self {
+        Self {
+            index: None,
+            name: Some(name.to_owned()),
         }
     }
 }
 
 impl fmt::Display for RuleRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "spec.rules[{}]", self.index)?;
-        match &self.name {
-            Some(name) => write!(f, " ({name})"),
-            None => Ok(()),
+        match (self.index, &self.name) {
+            (Some(index), Some(name)) => write!(f, "spec.rules[{index}] ({name})"),
+            (Some(index), None) => write!(f, "spec.rules[{index}]"),
+            (None, name) => write!(f, "rule {}", name.as_deref().unwrap_or_default()),
         }
     }
 }

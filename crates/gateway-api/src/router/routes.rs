@@ -219,6 +219,9 @@ impl Report {
             for refusal in &applied.plan.refused {
                 events.warn(rollout, Reason::ManagedRouteRefused, &refusal.to_string());
             }
+            for warning in &applied.plan.warnings {
+                events.warn(rollout, Reason::FeatureUnconfirmed, &warning.to_string());
+            }
         }
     }
 

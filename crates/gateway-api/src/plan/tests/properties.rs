@@ -41,9 +41,15 @@ fn generated_backend() -> impl Strategy<Value = Value> {
         name,
         prop_oneof![Just(None), (0..200u64).prop_map(Some)],
         prop::option::weighted(0.2, unknown()),
+        prop::option::weighted(0.2, any::<bool>()),
     )
-        .prop_map(|(name, weight, field)| {
+        .prop_map(|(name, weight, field, adds)| {
             let mut backend = json!({"name": name, "port": 80});
+            if let Some(adds) = adds {
+                let verb = if adds { "add" } else { "set" };
+                backend["filters"] = json!([{"type": "ResponseHeaderModifier",
+                    "responseHeaderModifier": {verb: [{"name": "x-version", "value": name}]}}]);
+            }
             if let Some(weight) = weight {
                 backend["weight"] = json!(weight);
             }
@@ -119,8 +125,9 @@ fn generated_intent(name: &'static str) -> impl Strategy<Value = Intent> {
         headers,
         any::<bool>(),
         any::<bool>(),
+        prop::option::of(prop::collection::vec(0..=100i32, 0..3)),
     )
-        .prop_map(move |(weight, max, headers, mirror, only_managed)| {
+        .prop_map(move |(weight, max, headers, mirror, only_managed, sticky)| {
             let mut rollout = rollout(name);
             let mut steps: Vec<Value> = headers
                 .into_iter()
@@ -134,10 +141,20 @@ fn generated_intent(name: &'static str) -> impl Strategy<Value = Intent> {
                     json!({"setMirrorRoute": {"name": "mirror", "match": [{"method": {"exact": "GET"}}]}}),
                 );
             }
+            let affinity = if sticky.is_some() { json!({}) } else { Value::Null };
+            steps.extend(
+                sticky
+                    .into_iter()
+                    .flatten()
+                    .map(|weight| json!({"setWeight": weight})),
+            );
             rollout["status"]["currentStepIndex"] = json!(steps.len());
             rollout["spec"]["strategy"]["canary"]["steps"] = steps.into();
             rollout["spec"]["strategy"]["canary"]["trafficRouting"]["maxTrafficWeight"] = json!(max);
-            let mut intent = weights(&rollout, weight * max / 1000);
+            let config = json!({"httpRoute": "web", "sessionAffinity": affinity});
+            let config = Config::parse("plugin", config.to_string().as_bytes(), "shop").unwrap();
+            let call = Call::SetWeight(weight * max / 1000, &[]);
+            let mut intent = Intent::derive(&parse(&rollout), &config, call, false).unwrap();
             if only_managed {
                 intent.split = None;
             }
@@ -208,6 +225,12 @@ fn without_our_weights(mut rule: Value) -> Value {
     rule
 }
 
+fn without_our_cookie(rule: Value) -> Value {
+    let mut rule = std::borrow::Cow::Owned(rule);
+    affinity::without_cookie(&mut rule, "rollout-shop-web");
+    rule.into_owned()
+}
+
 fn shares(rule: &Value) -> (u64, Vec<u64>) {
     let (ours, others): (Vec<_>, Vec<_>) = view::backends(rule)
         .iter()
@@ -248,7 +271,7 @@ proptest! {
     ) {
         let planned = intents.iter().fold(route.clone(), |route, intent| after(&route, intent));
         let before = users_rules(&route).into_iter().map(without_our_weights).collect::<Vec<_>>();
-        let now = users_rules(&planned).into_iter().map(without_our_weights).collect::<Vec<_>>();
+        let now = users_rules(&planned).into_iter().map(without_our_cookie).map(without_our_weights).collect::<Vec<_>>();
         prop_assert_eq!(now, before);
         let mut rest = planned.clone();
         rest["spec"]["rules"] = route["spec"]["rules"].clone();

@@ -1,0 +1,126 @@
+//! Conditions on texts: what the Gateway API can say, escaped and anchored.
+
+use rollouts_plugin::types::StringMatch;
+use serde_json::{Value, json};
+
+use super::MatchProblem;
+
+/// Longest value of a header match (Gateway API `HTTPHeaderMatch.value`).
+pub(super) const MAX_HEADER_VALUE: usize = 4096;
+/// Longest name of a header (Gateway API `HeaderName`).
+const MAX_HEADER_NAME: usize = 256;
+
+/// A condition on a header's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::plan) enum Test {
+    Exact(String),
+    /// The text before escaping and the expression.
+    Prefix(String, String),
+    Regex(String),
+}
+
+impl Test {
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Self::Exact(text) | Self::Prefix(_, text) | Self::Regex(text) => text,
+        }
+    }
+
+    pub(super) fn to_match(&self, name: &str) -> Value {
+        let kind = match self {
+            Self::Exact(_) => "Exact",
+            Self::Prefix(..) | Self::Regex(_) => "RegularExpression",
+        };
+        json!({"name": name, "type": kind, "value": self.text()})
+    }
+
+    pub(super) fn from_match(header: &Value) -> Option<Self> {
+        let value = header["value"].as_str()?.to_owned();
+        match header.get("type").and_then(Value::as_str).unwrap_or("Exact") {
+            "Exact" => Some(Self::Exact(value)),
+            "RegularExpression" => Some(Self::Regex(value)),
+            _ => None,
+        }
+    }
+
+    /// Both at once: [`None`] where one expression cannot say it, `Some(None)` where nothing satisfies both.
+    pub(super) fn and(&self, other: &Self) -> Option<Option<Self>> {
+        use Test::{Exact, Prefix, Regex};
+        match (self, other) {
+            (a, b) if a.text() == b.text() => Some(Some(a.clone())),
+            (Exact(_), Exact(_)) => Some(None),
+            (Exact(exact), Prefix(prefix, _)) | (Prefix(prefix, _), Exact(exact)) => {
+                Some(exact.starts_with(prefix.as_str()).then(|| Exact(exact.clone())))
+            }
+            (Prefix(a, _), Prefix(b, _)) if a.starts_with(b.as_str()) => Some(Some(self.clone())),
+            (Prefix(a, _), Prefix(b, _)) => Some(b.starts_with(a.as_str()).then(|| other.clone())),
+            (Regex(_), _) | (_, Regex(_)) => None,
+        }
+    }
+}
+
+pub(super) enum Text<'a> {
+    Exact(&'a str),
+    Prefix(&'a str),
+    Regex(&'a str),
+}
+
+pub(super) fn one_of<'a>(field: &str, value: &'a StringMatch) -> Result<Text<'a>, MatchProblem> {
+    match (value.exact.as_str(), value.prefix.as_str(), value.regex.as_str()) {
+        (exact, "", "") if !exact.is_empty() => Ok(Text::Exact(exact)),
+        ("", prefix, "") if !prefix.is_empty() => Ok(Text::Prefix(prefix)),
+        ("", "", regex) if !regex.is_empty() => Ok(Text::Regex(regex)),
+        _ => Err(MatchProblem::NotOne {
+            field: field.to_owned(),
+        }),
+    }
+}
+
+/// An expression that matches the whole value: some gateways search where others compare.
+pub(super) fn anchored(field: &str, expression: &str) -> Result<String, MatchProblem> {
+    regex_syntax::Parser::new().parse(expression).map_err(|error| {
+        let message = match error {
+            regex_syntax::Error::Parse(error) => error.kind().to_string(),
+            regex_syntax::Error::Translate(error) => error.kind().to_string(),
+            _ => "it cannot be parsed".to_owned(),
+        };
+        MatchProblem::Regex {
+            field: field.to_owned(),
+            message,
+        }
+    })?;
+    let is_whole = expression.starts_with('^')
+        && expression.ends_with('$')
+        && !expression.ends_with("\\$")
+        && !expression.contains('|');
+    match is_whole {
+        true => Ok(expression.to_owned()),
+        false => Ok(format!("^(?:{expression})$")),
+    }
+}
+
+/// The text as an expression that matches just it (RE2 syntax, which gateways take).
+pub(in crate::plan) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+pub(super) fn is_header_name(name: &str) -> bool {
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    (1..=MAX_HEADER_NAME).contains(&name.len()) && name.chars().all(is_token)
+}
+
+/// The experimental HTTPRoute asks for `^[!-~]+([\t ]?[!-~]+)*$` whatever the type of the match.
+pub(super) fn is_header_value(value: &str) -> bool {
+    value.len() <= MAX_HEADER_VALUE
+        && !value.is_empty()
+        && value
+            .split([' ', '\t'])
+            .all(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_graphic()))
+}

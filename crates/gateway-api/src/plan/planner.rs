@@ -1,0 +1,429 @@
+//! One plan in the making.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use super::affinity::{Sticky, needs_guard, without_cookie};
+use super::claims::{Claim, claims};
+use super::weights::Weighing;
+use super::{Change, Entry, Ledger, Plan, Problem, Refusal, RuleRecord, RuleRef, Warning};
+use super::{gateways, managed, meta, problem, view, weights};
+use crate::RouteKind;
+use crate::config::{Label, RouteTarget};
+use crate::intent::{Affinity, Intent, Managed, ManagedRoute};
+
+pub(super) struct Planner<'a> {
+    pub(super) target: &'a RouteTarget,
+    pub(super) route: &'a Value,
+    pub(super) intent: &'a Intent,
+    pub(super) ledger: Ledger,
+    pub(super) entry: Entry,
+    pub(super) rules: &'a [Value],
+    pub(super) claims: Vec<Claim>,
+    /// Places of the user's rules that have both Services.
+    weighable: Vec<usize>,
+}
+
+/// What the rules for users with a cookie are called, with a number behind it for further ones.
+const STICKY: &str = "session-affinity";
+
+/// A managed rule to be, its name and its fingerprint.
+pub(super) struct Wanted<'a> {
+    pub(super) record: RuleRecord,
+    pub(super) rule: Cow<'a, Value>,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(
+        target: &'a RouteTarget,
+        route: &'a Value,
+        intent: &'a Intent,
+        label: Option<&Label>,
+    ) -> Self {
+        let ledger = Ledger::read(route);
+        let entry = ledger.entry(&intent.owner).cloned().unwrap_or_default();
+        let rules = route
+            .pointer("/spec/rules")
+            .and_then(Value::as_array)
+            .map_or(&[][..], Vec::as_slice);
+        let namespace = &target.key.namespace;
+        let has_label = label.is_some_and(|label| meta::read(route, "labels", &label.key).is_some());
+        let go_was_at_work = has_label && entry == Entry::default();
+        let claims = claims(rules, &ledger, intent, namespace, go_was_at_work);
+        let weighable = (0..rules.len())
+            .filter(|&at| claims[at] == Claim::User && weights::pair(&rules[at], intent, namespace).is_some())
+            .collect();
+        Self {
+            target,
+            route,
+            intent,
+            ledger,
+            entry,
+            rules,
+            claims,
+            weighable,
+        }
+    }
+
+    pub(super) fn plan(self, label: Option<&Label>) -> Result<Plan, Problem> {
+        let wants_rules = self.intent.split.is_some()
+            || matches!(&self.intent.managed, Managed::Exactly(m) if !m.is_empty());
+        if wants_rules && self.weighable.is_empty() {
+            return Err(problem::no_rule(
+                self.rules,
+                &self.claims,
+                self.intent,
+                &self.target.key,
+            ));
+        }
+        let mut changes = Vec::new();
+        let mut entry = Entry::default();
+        let mut rules = self.rules.iter().map(Cow::Borrowed).collect::<Vec<_>>();
+        if let Some(cookie) = &self.entry.cookie {
+            let users = rules
+                .iter_mut()
+                .zip(&self.claims)
+                .filter(|(_, claim)| **claim == Claim::User);
+            users.for_each(|(rule, _)| without_cookie(rule, cookie));
+        }
+        self.weigh(&mut rules, &mut entry, &mut changes)?;
+        let to_canary = self.sends_to_canary(&rules);
+        let experiments = entry.experiments.clone();
+        let (sticky, warnings) = self.sticky(&experiments)?;
+        let (wanted, refused) = self.managed(&rules, sticky)?;
+        self.give_cookies(&mut rules, &experiments, &mut entry)?;
+        if self.changes_affinity(&rules, &wanted) {
+            changes.push(Change::Affinity {
+                set: entry.cookie.is_some(),
+            });
+        }
+        let rules = self.arrange(rules, &wanted, &mut changes);
+        entry.rules = wanted.into_iter().map(|wanted| wanted.record).collect();
+        let in_progress = to_canary || !entry.rules.is_empty() || !entry.experiments.is_empty();
+        entry.label = label.filter(|_| in_progress).map(|label| label.key.clone());
+        let labels = self.label_edits(label, &entry);
+
+        // Only a difference costs a copy of the object.
+        let is_new = |(rule, old): (&Cow<'_, Value>, &Value)| !std::ptr::eq(&**rule, old) && **rule != *old;
+        let differs = rules.len() != self.rules.len() || rules.iter().zip(self.rules).any(is_new);
+        if !differs && labels.is_empty() && entry == self.entry {
+            return Ok(Plan {
+                object: None,
+                changes: Vec::new(),
+                refused,
+                warnings,
+            });
+        }
+        let mut object = self.with_rules(rules);
+        for (key, value) in labels {
+            meta::set(&mut object, "labels", key, value.map(str::to_owned));
+            changes.push(Change::Label {
+                key: key.to_owned(),
+                set: value.is_some(),
+            });
+        }
+        if entry != self.entry {
+            let mut ledger = self.ledger.clone();
+            ledger.set(&self.intent.owner, entry);
+            ledger.write(&mut object);
+        }
+        if changes.is_empty() {
+            changes.push(Change::Record);
+        }
+        Ok(Plan {
+            object: Some(object),
+            changes,
+            refused,
+            warnings,
+        })
+    }
+
+    /// The route with other rules.
+    fn with_rules(&self, rules: Vec<Cow<'_, Value>>) -> Value {
+        let fields = |object: &Map<String, Value>, but: &str| {
+            let others = object.iter().filter(|(field, _)| *field != but);
+            others
+                .map(|(field, value)| (field.clone(), value.clone()))
+                .collect::<Map<_, _>>()
+        };
+        let Some(route) = self.route.as_object() else {
+            return self.route.clone();
+        };
+        let mut object = fields(route, "spec");
+        if let Some(spec) = route.get("spec").and_then(Value::as_object) {
+            let mut new = fields(spec, "rules");
+            if spec.contains_key("rules") || !rules.is_empty() {
+                new.insert("rules".into(), rules.into_iter().map(Cow::into_owned).collect());
+            }
+            object.insert("spec".into(), new.into());
+        }
+        object.into()
+    }
+
+    /// Sets the weights of all rules that are ours to weigh.
+    fn weigh(
+        &self,
+        rules: &mut [Cow<'_, Value>],
+        entry: &mut Entry,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), Problem> {
+        let namespace = &self.target.key.namespace;
+        entry.experiments.clone_from(&self.entry.experiments);
+        entry.before.clone_from(&self.entry.before);
+        let Some(split) = &self.intent.split else {
+            return Ok(());
+        };
+
+        let pairs = self
+            .weighable
+            .iter()
+            .filter_map(|&at| weights::pair(&rules[at], self.intent, namespace));
+        let pairs = pairs.collect::<Vec<_>>();
+        let before = Some(&self.entry.before).filter(|before| before.len() == self.weighable.len());
+        let weighing = Weighing {
+            intent: self.intent,
+            split,
+            route_namespace: namespace,
+            added: &self.entry.experiments,
+        };
+        for (nth, &at) in self.weighable.iter().enumerate() {
+            let rule = RuleRef::new(at, &rules[at]);
+            let backends = view::backends(&rules[at]).len();
+            weighing.weigh(&rule, &mut rules[at], before.map(|before| before[nth]))?;
+            if view::backends(&rules[at]).len() != backends && !changes.contains(&Change::Experiments) {
+                changes.push(Change::Experiments);
+            }
+            let to = weights::pair(&rules[at], self.intent, namespace).unwrap_or_default();
+            if to != pairs[nth] {
+                changes.push(Change::Weights {
+                    rule,
+                    from: pairs[nth],
+                    to,
+                });
+            }
+        }
+        entry.experiments = split
+            .experiments
+            .iter()
+            .map(|experiment| experiment.service.clone())
+            .collect();
+        if split.is_all_stable() {
+            entry.before.clear();
+        } else if self.entry.before.is_empty()
+            && pairs
+                .iter()
+                .any(|[stable, canary]| *stable > 0 && *stable != split.max && *canary == 0)
+        {
+            entry.before = pairs;
+        }
+        Ok(())
+    }
+
+    /// What keeps users where they are, if the Rollout asks for it; and whether it is known to work.
+    fn sticky<'s>(
+        &'s self,
+        experiments: &'s [String],
+    ) -> Result<(Option<Sticky<'s>>, Vec<Warning>), Problem> {
+        let Some(affinity) = self.affinity() else {
+            return Ok((None, Vec::new()));
+        };
+        let unknown = gateways::check_affinity(self.route, &affinity.cookie)?;
+        let warn = |controller| Warning::AffinityUnknown {
+            route: self.target.key.clone(),
+            controller,
+        };
+        let sticky = Sticky::new(self.intent, affinity, &self.target.key.namespace, experiments);
+        Ok((Some(sticky), unknown.into_iter().map(warn).collect()))
+    }
+
+    /// Cookies are HTTP's alone.
+    fn affinity(&self) -> Option<&'a Affinity> {
+        self.intent
+            .affinity
+            .as_ref()
+            .filter(|_| self.target.key.kind == RouteKind::Http)
+    }
+
+    /// All rules this route should carry for the Rollout, and what it cannot carry. Where they are too many, users who
+    /// were last seen long ago share a rule.
+    fn managed(
+        &self,
+        rules: &[Cow<'_, Value>],
+        mut sticky: Option<Sticky<'_>>,
+    ) -> Result<(Vec<Wanted<'a>>, Vec<Refusal>), Problem> {
+        loop {
+            let is_full = |problem: &Problem| matches!(problem, Problem::Limit { .. });
+            let attempt = self.all_rules(rules, sticky.as_ref());
+            let fits = match &attempt {
+                Ok((_, refused)) => !refused.iter().any(|refusal| is_full(&refusal.problem)),
+                Err(problem) => !is_full(problem),
+            };
+            if fits || !sticky.as_mut().is_some_and(Sticky::trim) {
+                return attempt;
+            }
+        }
+    }
+
+    fn all_rules(
+        &self,
+        rules: &[Cow<'_, Value>],
+        sticky: Option<&Sticky<'_>>,
+    ) -> Result<(Vec<Wanted<'a>>, Vec<Refusal>), Problem> {
+        let behind = match sticky {
+            Some(sticky) => self.sticky_rules(rules, sticky)?,
+            None => Vec::new(),
+        };
+        let (mut wanted, refused) = self.managed_routes(rules, sticky, &behind)?;
+        wanted.extend(behind);
+        Ok((wanted, refused))
+    }
+
+    /// The rules for users with a cookie, in the order of the user's own rules.
+    fn sticky_rules(
+        &self,
+        rules: &[Cow<'_, Value>],
+        sticky: &Sticky<'_>,
+    ) -> Result<Vec<Wanted<'a>>, Problem> {
+        let mut wanted: Vec<Wanted<'a>> = Vec::new();
+        for (at, rule) in rules.iter().enumerate() {
+            let name = RuleRef::new(at, rule);
+            let is_weighed = self.weighable.contains(&at);
+            let built = match is_weighed {
+                true => sticky.rules(&name, rule)?,
+                false if self.loses_to_sticky(rules, at) => vec![sticky.guard(&name, rule)?],
+                false => continue,
+            };
+            for rule in self.check_limits(&[&wanted], built)? {
+                let nth = wanted.len();
+                let mut named = self.named(STICKY, nth, rule, &[&wanted]);
+                named.record.cookie = true;
+                wanted.push(named);
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn loses_to_sticky(&self, rules: &[Cow<'_, Value>], at: usize) -> bool {
+        self.claims[at] == Claim::User
+            && self
+                .weighable
+                .iter()
+                .any(|&source| needs_guard((at, &rules[at]), (source, &rules[source])))
+    }
+
+    /// Lets the user's rules set the cookie.
+    fn give_cookies(
+        &self,
+        rules: &mut [Cow<'_, Value>],
+        experiments: &[String],
+        entry: &mut Entry,
+    ) -> Result<(), Problem> {
+        let Some(affinity) = self.affinity() else {
+            return Ok(());
+        };
+        let sticky = Sticky::new(self.intent, affinity, &self.target.key.namespace, experiments);
+        for &at in &self.weighable {
+            let name = RuleRef::new(at, &rules[at]);
+            sticky.set_cookies(&name, rules[at].to_mut())?;
+        }
+        entry.cookie = (!self.weighable.is_empty()).then(|| affinity.name.clone());
+        Ok(())
+    }
+
+    fn changes_affinity(&self, rules: &[Cow<'_, Value>], wanted: &[Wanted<'_>]) -> bool {
+        let filters = |rule: &Value| {
+            view::backends(rule)
+                .iter()
+                .map(|backend| backend.get("filters").cloned())
+                .collect::<Vec<_>>()
+        };
+        if self.entry.cookie.is_none() && self.affinity().is_none() {
+            return false;
+        }
+        let known = self.entry.rules.iter().filter(|record| record.cookie);
+        let stored = (0..self.rules.len())
+            .filter(|&at| matches!(self.claims[at], Claim::Own(record) if self.entry.rules[record].cookie));
+        let new = wanted.iter().filter(|wanted| wanted.record.cookie);
+        known.ne(new.clone().map(|wanted| &wanted.record))
+            || stored
+                .map(|at| &self.rules[at])
+                .ne(new.map(|wanted| &*wanted.rule))
+            || self
+                .weighable
+                .iter()
+                .any(|&at| filters(&rules[at]) != filters(&self.rules[at]))
+    }
+
+    /// The rules of header and mirror routes, and those that this route cannot carry. `others` are wanted beside them.
+    fn managed_routes(
+        &self,
+        rules: &[Cow<'_, Value>],
+        sticky: Option<&Sticky<'_>>,
+        others: &[Wanted<'a>],
+    ) -> Result<(Vec<Wanted<'a>>, Vec<Refusal>), Problem> {
+        let routes: &[ManagedRoute] = match &self.intent.managed {
+            Managed::Keep => return Ok((self.kept(), Vec::new())),
+            Managed::Exactly(_) if !self.target.header_routes || !self.target.key.kind.has_headers() => &[],
+            Managed::Exactly(routes) => routes,
+        };
+        let sources = self.weighable.iter().map(|&at| &*rules[at]).collect::<Vec<_>>();
+        let mut wanted: Vec<Wanted<'a>> = Vec::new();
+        let mut refused = Vec::new();
+        for route in routes {
+            let built = self.route_rules(route, &sources, sticky);
+            let built = built.and_then(|built| self.check_limits(&[&wanted, others], built));
+            match built {
+                Ok(built) => {
+                    for (nth, rule) in built.into_iter().enumerate() {
+                        wanted.push(self.named(route.name(), nth, rule, &[&wanted, others]));
+                    }
+                }
+                Err(problem) => refused.push(Refusal::new(&self.target.key, route.name(), problem)),
+            }
+        }
+        Ok((wanted, refused))
+    }
+
+    /// The rules of one managed route. A mirror divides requests, so it is as sticky as the rule it copies.
+    fn route_rules(
+        &self,
+        route: &ManagedRoute,
+        sources: &[&Value],
+        sticky: Option<&Sticky<'_>>,
+    ) -> Result<Vec<Value>, Problem> {
+        let namespace = &self.target.key.namespace;
+        let built = managed::rules(self.target.key.kind, route, self.intent, namespace, sources)?;
+        let Some(sticky) = sticky.filter(|_| matches!(route, ManagedRoute::Mirror(_))) else {
+            return Ok(built);
+        };
+        let mut all = Vec::new();
+        for mut rule in built {
+            let name = RuleRef::named(route.name());
+            all.extend(sticky.rules(&name, &rule)?);
+            sticky.set_cookies(&name, &mut rule)?;
+            all.push(rule);
+        }
+        Ok(all)
+    }
+
+    /// Our rules as they are.
+    fn kept(&self) -> Vec<Wanted<'a>> {
+        let own = (0..self.rules.len()).filter_map(|at| match &self.claims[at] {
+            Claim::Own(record) if !self.entry.rules[*record].cookie => Some(Wanted {
+                record: self.entry.rules[*record].clone(),
+                rule: Cow::Borrowed(&self.rules[at]),
+            }),
+            _ => None,
+        });
+        own.collect()
+    }
+
+    /// Whether a rule of the user's sends to the canary.
+    fn sends_to_canary(&self, rules: &[Cow<'_, Value>]) -> bool {
+        self.weighable
+            .iter()
+            .filter_map(|&at| weights::pair(&rules[at], self.intent, &self.target.key.namespace))
+            .any(|[_, canary]| canary > 0)
+    }
+}

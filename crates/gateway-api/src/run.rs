@@ -43,6 +43,11 @@ struct Args {
     #[arg(long, env = "SERINUS_PROMOTION_HOLD_SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=300))]
     promotion_hold_seconds: u64,
 
+    /// Read routes at each reconcile even where they could be watched. For clusters in which so many routes change that
+    /// following them costs more than reading a few.
+    #[arg(long, env = "SERINUS_NO_WATCH", value_parser = clap::builder::FalseyValueParser::new())]
+    no_watch: bool,
+
     /// Accepted for the Go plugin's sake and without effect: there is no client-side rate limit here.
     #[arg(long = "kubeClientQPS", value_name = "N", hide_short_help = true)]
     kube_client_qps: Option<u32>,
@@ -76,6 +81,7 @@ pub fn run() -> ExitCode {
         plugin_name,
         settle_seconds,
         promotion_hold_seconds,
+        no_watch,
         kube_client_qps: _,
         kube_client_burst: _,
         log_format: _,
@@ -92,9 +98,14 @@ pub fn run() -> ExitCode {
             }
         };
     }
+    let (api, limits) = (Api::of_environment(), Limits::default());
+    let applier = match no_watch {
+        true => Applier::without_watches(api, limits),
+        false => Applier::new(api, limits),
+    };
     let router = Router::new(
         name,
-        Applier::new(Api::of_environment(), Limits::default()),
+        applier,
         Settings {
             settle: Settle {
                 default: Duration::from_secs(settle_seconds),

@@ -4,14 +4,14 @@
 //! service account, whose token and CA are read again as they rotate). The HTTP client on top is our own few lines, for
 //! kube's sets no `TCP_NODELAY` (40 ms more for each new connection on Linux) and queues requests behind one another.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, header};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -21,6 +21,9 @@ use tokio::sync::OnceCell;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder, ServiceExt};
 
+use super::cache::version;
+use super::lines::Lines;
+use super::watch::Scope;
 use super::{ApiError, FIELD_MANAGER, Status};
 use crate::config::RouteSelector;
 use crate::{GROUP, RouteKey, RouteKind};
@@ -34,21 +37,32 @@ const MAX_BODY: usize = 32 << 20;
 /// How long a TCP and TLS connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a connection may be silent before the kernel asks whether the peer is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
 const USER_AGENT: &str = concat!(
     "rollouts-plugin-trafficrouter-gatewayapi/",
     env!("CARGO_PKG_VERSION")
 );
 
 /// Takes requests to the API server. Tests put a fake in its place.
-pub(super) type Http =
-    BoxCloneSyncService<Request<Full<Bytes>>, Response<UnsyncBoxBody<Bytes, BoxError>>, BoxError>;
+pub(super) type Http = BoxCloneSyncService<Request<Full<Bytes>>, Response<Body>, BoxError>;
+
+pub(super) type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 /// A lazily opened connection pool to the API server of the environment. It can be shared.
 pub struct Api {
     source: Source,
-    http: OnceCell<Mutex<Http>>,
+    http: OnceCell<Connection>,
     versions: [AtomicUsize; RouteKind::ALL.len()],
     requests: AtomicU64,
+}
+
+/// An open way to the API server.
+struct Connection {
+    http: Mutex<Http>,
+    /// Scheme, host and port.
+    address: String,
 }
 
 enum Source {
@@ -112,6 +126,44 @@ impl Api {
             )
         })
         .await
+    }
+
+    /// Changes a route by a JSON Patch (RFC 6902).
+    ///
+    /// # Errors
+    /// See [`ApiError`]; [`ApiError::code`] is 422 where a `test` operation failed, too.
+    pub async fn patch_route(&self, key: &RouteKey, operations: &[Value]) -> Result<Object, ApiError> {
+        let body = serde_json::to_vec(operations).map_err(|error| ApiError::Unreadable(error.to_string()))?;
+        let body = Bytes::from(body);
+        self.in_served_version(key.kind, |version| {
+            self.send(
+                Method::PATCH,
+                format!("{}?fieldManager={FIELD_MANAGER}", path(version, key)),
+                body.clone(),
+            )
+        })
+        .await
+    }
+
+    /// The version that the routes of a scope have now.
+    pub(super) async fn position(&self, scope: &Scope) -> Result<u64, ApiError> {
+        let list = self
+            .in_served_version(scope.kind, |version| {
+                self.get(format!("{}?limit=1", collection(version, scope)))
+            })
+            .await?;
+        version(&list).ok_or_else(|| ApiError::Unreadable("a list without a resourceVersion".to_owned()))
+    }
+
+    /// What happens to the routes of a scope from a version on.
+    pub(super) async fn watch(&self, scope: &Scope, from: u64) -> Result<Lines, ApiError> {
+        let version = scope.kind.versions()[self.versions[scope.kind as usize].load(Ordering::Relaxed)];
+        let path = format!(
+            "{}?watch=true&allowWatchBookmarks=true&resourceVersion={from}",
+            collection(version, scope)
+        );
+        let (body, address) = self.open(Method::GET, path, Bytes::new()).await?;
+        Ok(Lines::new(body, address))
     }
 
     /// The routes that a selector finds, by name.
@@ -206,59 +258,79 @@ impl Api {
     }
 
     async fn send(&self, method: Method, path: String, body: Bytes) -> Result<Object, ApiError> {
-        let http = self.http().await?;
+        let (body, address) = self.open(method, path, body).await?;
+        let body = collect(body, &address).await?;
+        serde_json::from_slice(&body).map_err(|error| ApiError::Unreadable(error.to_string()))
+    }
+
+    /// Sends a request; the body of its answer, where that is a success, and the API server's address.
+    async fn open(&self, method: Method, path: String, body: Bytes) -> Result<(Body, String), ApiError> {
+        let connection = self.connection().await?;
+        let address = connection.address.clone();
         let mut request = Request::builder()
-            .method(method)
+            .method(&method)
             .uri(path)
             .header(header::ACCEPT, "application/json")
             .header(header::USER_AGENT, USER_AGENT);
         if !body.is_empty() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
+            let kind = match method {
+                Method::PATCH => "application/json-patch+json",
+                _ => "application/json",
+            };
+            request = request.header(header::CONTENT_TYPE, kind);
         }
         let request = request
             .body(Full::new(body))
-            .map_err(|error| ApiError::Unreachable(error.into()))?;
+            .map_err(|error| ApiError::Config(error.into()))?;
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let response = http.oneshot(request).await.map_err(ApiError::Unreachable)?;
-        let (head, body) = response.into_parts();
-        let body = body.collect().await.map_err(ApiError::Unreachable)?.to_bytes();
-        if !head.status.is_success() {
-            let retry_after = head
-                .headers
-                .get(header::RETRY_AFTER)
-                .and_then(|value| value.to_str().ok()?.parse().ok());
-            return Err(
-                Status::parse(head.status.as_u16(), retry_after.map(Duration::from_secs), &body).into(),
-            );
-        }
-        serde_json::from_slice(&body).map_err(|error| ApiError::Unreadable(error.to_string()))
-    }
-
-    async fn http(&self) -> Result<Http, ApiError> {
-        let http = self
+        let http = connection
             .http
-            .get_or_try_init(|| async { self.connect().await.map(Mutex::new) })
-            .await?;
-        Ok(http
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone())
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let response = match http.oneshot(request).await {
+            Ok(response) => response,
+            Err(source) => return Err(ApiError::Unreachable { address, source }),
+        };
+        let (head, body) = response.into_parts();
+        if head.status.is_success() {
+            return Ok((body, address));
+        }
+        let retry_after = head
+            .headers
+            .get(header::RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.parse().ok());
+        let body = collect(body, &address).await?;
+        Err(Status::parse(head.status.as_u16(), retry_after.map(Duration::from_secs), &body).into())
     }
 
-    async fn connect(&self) -> Result<Http, ApiError> {
+    async fn connection(&self) -> Result<&Connection, ApiError> {
+        self.http.get_or_try_init(|| self.connect()).await
+    }
+
+    async fn connect(&self) -> Result<Connection, ApiError> {
         let config = match &self.source {
             #[cfg(test)]
-            Source::Fake(http) => return Ok(http.clone()),
+            Source::Fake(http) => {
+                return Ok(Connection {
+                    http: Mutex::new(http.clone()),
+                    address: "https://fake".to_owned(),
+                });
+            }
             Source::Config(config) => (**config).clone(),
             Source::Environment => kube::Config::infer()
                 .await
                 .map_err(|error| ApiError::Config(error.into()))?,
         };
+        let address = config.cluster_url.to_string();
+        let address = address.trim_end_matches('/').to_owned();
         let failed = |error: kube::Error| ApiError::Config(error.into());
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        // A watch may be silent for a minute; a dead peer is noticed before.
+        tcp.set_keepalive(Some(KEEP_ALIVE));
         let connector = config
             .rustls_https_connector_with_connector(tcp)
             .map_err(failed)?;
@@ -271,10 +343,13 @@ impl Api {
             .layer(config.extra_headers_layer().map_err(failed)?)
             .map_err(BoxError::from)
             .map_response(|response: Response<hyper::body::Incoming>| {
-                response.map(|body| Limited::new(body, MAX_BODY).boxed_unsync())
+                response.map(|body| body.map_err(|error| -> BoxError { Box::new(error) }).boxed_unsync())
             })
             .service(client);
-        Ok(BoxCloneSyncService::new(service))
+        Ok(Connection {
+            http: Mutex::new(BoxCloneSyncService::new(service)),
+            address,
+        })
     }
 }
 
@@ -285,6 +360,29 @@ fn path(version: &str, key: &RouteKey) -> String {
         key.kind.resource(),
         key.name
     )
+}
+
+fn collection(version: &str, scope: &Scope) -> String {
+    let resource = scope.kind.resource();
+    match &scope.namespace {
+        Some(namespace) => format!("/apis/{GROUP}/{version}/namespaces/{namespace}/{resource}"),
+        None => format!("/apis/{GROUP}/{version}/{resource}"),
+    }
+}
+
+async fn collect(mut body: Body, address: &str) -> Result<Bytes, ApiError> {
+    let mut all = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|source| ApiError::Unreachable {
+            address: address.to_owned(),
+            source,
+        })?;
+        all.extend_from_slice(frame.data_ref().map_or(&[][..], AsRef::as_ref));
+        if all.len() > MAX_BODY {
+            return Err(ApiError::Unreadable(format!("it has more than {MAX_BODY} bytes")));
+        }
+    }
+    Ok(all.freeze())
 }
 
 /// Percent-encodes a query value (RFC 3986, section 2.3).

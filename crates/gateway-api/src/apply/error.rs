@@ -14,8 +14,13 @@ pub enum ApiError {
     #[error("no API server is configured")]
     Config(#[source] Box<dyn Error + Send + Sync>),
     /// No answer: nothing listens, TLS failed, or the connection broke.
-    #[error("the API server cannot be reached")]
-    Unreachable(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the API server {address} cannot be reached")]
+    Unreachable {
+        /// Scheme, host and port.
+        address: String,
+        /// Why.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// No answer in time.
     #[error("the API server did not answer within {} s", .0.as_secs_f32())]
     Timeout(Duration),
@@ -86,6 +91,14 @@ impl Status {
 }
 
 impl ApiError {
+    /// The refusal that a watch reports in place of an object.
+    pub(super) fn refused(body: &[u8]) -> Self {
+        let code = serde_json::from_slice::<Value>(body)
+            .ok()
+            .and_then(|status| status["code"].as_u64()?.try_into().ok());
+        Status::parse(code.unwrap_or(500), None, body).into()
+    }
+
     /// HTTP status of a refusal.
     pub fn code(&self) -> Option<u16> {
         match self {
@@ -104,6 +117,15 @@ impl ApiError {
         matches!(self, Self::Refused(status) if status.code == 404 && !status.is_object)
     }
 
+    /// Whether the request may have been carried out all the same.
+    pub(super) fn is_doubtful(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Timeout(_) | Self::Unreadable(_) => true,
+            Self::Refused(status) => status.code >= 500,
+            Self::Config(_) | Self::NotServed { .. } => false,
+        }
+    }
+
     /// The object changed since it was read.
     pub(super) fn is_conflict(&self) -> bool {
         self.code() == Some(409)
@@ -112,7 +134,7 @@ impl ApiError {
     /// Whether the same request may succeed a little later.
     pub(super) fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Timeout(_) | Self::Unreadable(_) => true,
+            Self::Unreachable { .. } | Self::Timeout(_) | Self::Unreadable(_) => true,
             Self::Refused(status) => matches!(status.code, 408 | 409 | 429 | 500 | 502 | 503 | 504),
             Self::Config(_) | Self::NotServed { .. } => false,
         }

@@ -7,11 +7,14 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 use tower::BoxError;
 use tower::util::BoxCloneSyncService;
 
+use super::cache::version;
 use super::{Api, Applier, FIELD_MANAGER, Limits};
 
 type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
@@ -38,6 +41,12 @@ pub(crate) struct Fake {
     log: Mutex<Vec<String>>,
     other_writes: AtomicUsize,
     events: Mutex<Vec<String>>,
+    /// Paths and ends of the watches under way.
+    watches: Mutex<Vec<(String, mpsc::UnboundedSender<String>)>>,
+    /// Whether watches are told nothing.
+    pub(crate) is_silent: AtomicBool,
+    /// Verbs that RBAC does not grant, as in `watch` or, for the whole cluster alone, `watch cluster`.
+    pub(crate) forbidden: Mutex<Vec<&'static str>>,
     /// Whether the gateway accepts what is written.
     pub(crate) gateway_works: AtomicBool,
 }
@@ -56,6 +65,9 @@ impl Fake {
             log: Mutex::default(),
             other_writes: AtomicUsize::new(0),
             events: Mutex::default(),
+            watches: Mutex::default(),
+            is_silent: AtomicBool::new(false),
+            forbidden: Mutex::default(),
             gateway_works: AtomicBool::new(true),
         };
         fake.add_route("httproutes", "web");
@@ -63,7 +75,7 @@ impl Fake {
     }
 
     pub(crate) fn add_route(&self, resource: &str, name: &str) {
-        let route = json!({"metadata": {"name": name, "namespace": "shop", "resourceVersion": "1", "generation": 1,
+        let route = json!({"metadata": {"name": name, "namespace": "shop", "uid": name, "resourceVersion": "1", "generation": 1,
                 "labels": {"app": name}, "managedFields": [{"manager": "kubectl"}]},
             "spec": {"later": true, "parentRefs": [{"name": "gw"}], "rules": [{"backendRefs": [
                 {"name": "stable", "port": 80, "weight": 100}, {"name": "canary", "port": 80, "weight": 0}]}]}});
@@ -74,20 +86,87 @@ impl Fake {
     }
 
     pub(crate) fn remove_route(&self, resource: &str, name: &str) {
-        self.objects.lock().unwrap().remove(&self.path(resource, name));
+        let path = self.path(resource, name);
+        let mut removed = self.objects.lock().unwrap().remove(&path).unwrap();
+        bump(&mut removed);
+        self.report("DELETED", &path, &removed);
     }
 
     pub(crate) fn add(&self, path: &str, object: Value) {
         self.objects.lock().unwrap().insert(path.to_owned(), object);
     }
 
+    /// One that reads and replaces: what every RBAC profile grants.
     pub(crate) fn applier(self: &Arc<Self>) -> Applier {
+        self.forbidden.lock().unwrap().extend(["patch"]);
+        let applier = Applier::without_watches(self.api(), Limits::default());
+        applier.refuse_patches();
+        applier
+    }
+
+    /// One that uses what it finds permitted.
+    pub(crate) fn watching(self: &Arc<Self>) -> Applier {
+        Applier::new(self.api(), Limits::default())
+    }
+
+    fn api(self: &Arc<Self>) -> Api {
         let fake = Arc::clone(self);
         let service = tower::service_fn(move |request| {
             let fake = Arc::clone(&fake);
             async move { fake.answer(request).await }
         });
-        Applier::new(Api::of_fake(BoxCloneSyncService::new(service)), Limits::default())
+        Api::of_fake(BoxCloneSyncService::new(service))
+    }
+
+    /// Ends all watches with this error, or as at the end of their time.
+    pub(crate) fn end_watches(&self, code: Option<u16>) {
+        for (_, watch) in std::mem::take(&mut *self.watches.lock().unwrap()) {
+            if let Some(code) = code {
+                let status = json!({"kind": "Status", "code": code, "message": "too old"});
+                _ = watch.send(json!({"type": "ERROR", "object": status}).to_string());
+            }
+        }
+    }
+
+    /// Watches that are under way.
+    pub(crate) fn watching_now(&self) -> usize {
+        self.watches.lock().unwrap().len()
+    }
+
+    pub(crate) fn bookmark(&self) {
+        let bookmark = json!({"type": "BOOKMARK", "object": {"kind": "HTTPRoute", "metadata": {"resourceVersion": "9"}}});
+        self.watches
+            .lock()
+            .unwrap()
+            .retain(|(_, watch)| watch.send(bookmark.to_string()).is_ok());
+    }
+
+    /// The last state of the route, as a watch tells it that begins before it.
+    pub(crate) fn tell_again(&self) {
+        self.report("MODIFIED", &self.path("httproutes", "web"), &self.web());
+    }
+
+    /// One more fault.
+    pub(crate) fn fault(&self, method: Method, fault: Fault) {
+        self.faults.lock().unwrap().push((method, fault));
+    }
+
+    /// Lets tasks of the background do what they can.
+    pub(crate) async fn settle(&self) {
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn report(&self, kind: &str, path: &str, object: &Value) {
+        if self.is_silent.load(Ordering::Relaxed) {
+            return;
+        }
+        let event = json!({"type": kind, "object": object}).to_string();
+        self.watches
+            .lock()
+            .unwrap()
+            .retain(|(prefix, watch)| !is_below(path, prefix) || watch.send(event.clone()).is_ok());
     }
 
     /// The HTTPRoute `shop/web`.
@@ -96,13 +175,16 @@ impl Fake {
     }
 
     pub(crate) fn edit_web(&self, edit: impl FnOnce(&mut Value)) {
-        edit(
-            self.objects
-                .lock()
-                .unwrap()
-                .get_mut(&self.path("httproutes", "web"))
-                .unwrap(),
-        );
+        let path = self.path("httproutes", "web");
+        let mut objects = self.objects.lock().unwrap();
+        let web = objects.get_mut(&path).unwrap();
+        let spec = web["spec"].clone();
+        edit(web);
+        if web["spec"] != spec {
+            web["metadata"]["generation"] = json!(web["metadata"]["generation"].as_i64().unwrap() + 1);
+        }
+        bump(web);
+        self.report("MODIFIED", &path, web);
     }
 
     /// Weights of the last rule of the HTTPRoute, stable first.
@@ -121,7 +203,7 @@ impl Fake {
         let log = std::mem::take(&mut *self.log.lock().unwrap());
         log.iter()
             .map(|line| line.split(' ').next().unwrap())
-            .filter(|verb| *verb != "POST")
+            .filter(|verb| !["POST", "LIST", "WATCH"].contains(verb))
             .collect::<Vec<_>>()
             .join(" ")
     }
@@ -142,12 +224,30 @@ impl Fake {
     }
 
     async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Answer, BoxError> {
+        tokio::task::yield_now().await;
         let (head, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        self.log
+        let query = head.uri.query().unwrap_or_default();
+        let verb = match head.method.as_str() {
+            "GET" if query.contains("watch=true") => "WATCH",
+            "GET" if query.contains("limit=1") => "LIST",
+            other => other,
+        };
+        self.log.lock().unwrap().push(format!("{verb} {}", head.uri));
+        let scope = match head.uri.path().contains("/namespaces/") {
+            true => "",
+            false => " cluster",
+        };
+        let asked = format!("{}{scope}", verb.to_lowercase());
+        if self
+            .forbidden
             .lock()
             .unwrap()
-            .push(format!("{} {}", head.method, head.uri));
+            .iter()
+            .any(|verb| *verb == asked || asked.split(' ').next() == Some(verb))
+        {
+            return Ok(status(403, "Forbidden"));
+        }
         let fault = {
             let mut faults = self.faults.lock().unwrap();
             faults
@@ -168,8 +268,7 @@ impl Fake {
             Some(Fault::OtherWriter) => {
                 let writes = self.other_writes.fetch_add(1, Ordering::Relaxed) + 1;
                 self.edit_web(|route| {
-                    route["metadata"]["annotations"] = json!({"other": writes.to_string()});
-                    bump(route);
+                    route["metadata"]["annotations"]["other"] = json!(writes.to_string());
                 });
             }
             Some(Fault::LostAnswer) => {
@@ -197,7 +296,25 @@ impl Fake {
             self.events.lock().unwrap().push(text);
             return response(201, &event.to_string());
         }
+        let query = head.uri.query().unwrap_or_default();
+        if query.contains("watch=true") {
+            let (sender, receiver) = mpsc::unbounded_channel::<String>();
+            self.watches.lock().unwrap().push((path.to_owned(), sender));
+            let lines = futures::stream::unfold(receiver, async |mut receiver| {
+                let line = receiver.recv().await?;
+                Some((
+                    Ok::<_, BoxError>(Frame::data(Bytes::from(format!("{line}\n")))),
+                    receiver,
+                ))
+            });
+            return Response::new(StreamBody::new(lines).boxed_unsync());
+        }
         let mut objects = self.objects.lock().unwrap();
+        if query.contains("limit=1") {
+            let versions = objects.values().filter_map(version);
+            let list = json!({"metadata": {"resourceVersion": versions.max().unwrap_or(1).to_string()}, "items": []});
+            return response(200, &list.to_string());
+        }
         if let Some(query) = head
             .uri
             .query()
@@ -218,9 +335,21 @@ impl Fake {
         let Some(object) = objects.get_mut(path) else {
             return status(404, "NotFound");
         };
-        if head.method == Method::PUT {
-            let mut new: Value = serde_json::from_slice(body).unwrap();
-            assert_eq!(new["metadata"]["managedFields"], Value::Null);
+        if head.method == Method::PUT || head.method == Method::PATCH {
+            let mut new: Value = match head.method {
+                Method::PUT => serde_json::from_slice(body).unwrap(),
+                _ => {
+                    let patch: json_patch::Patch = serde_json::from_slice(body).unwrap();
+                    let mut patched = object.clone();
+                    if json_patch::patch(&mut patched, &patch).is_err() {
+                        return status(422, "Invalid");
+                    }
+                    patched
+                }
+            };
+            if head.method == Method::PUT {
+                assert_eq!(new["metadata"]["managedFields"], Value::Null);
+            }
             if new["metadata"]["resourceVersion"] != object["metadata"]["resourceVersion"] {
                 return status(409, "Conflict");
             }
@@ -231,6 +360,7 @@ impl Fake {
                 json!([{"manager": FIELD_MANAGER, "time": "2026-01-01T00:00:00Z"}]);
             bump(&mut new);
             *object = new;
+            self.report("MODIFIED", path, object);
         }
         if self.gateway_works.load(Ordering::Relaxed)
             && object
@@ -243,6 +373,11 @@ impl Fake {
         }
         response(200, &object.to_string())
     }
+}
+
+fn is_below(path: &str, collection: &str) -> bool {
+    // A watch of the whole cluster names no namespace.
+    path.starts_with(collection) || path.replace("/namespaces/shop", "").starts_with(collection)
 }
 
 fn bump(object: &mut Value) {

@@ -1,13 +1,19 @@
 //! Reads routes from an API server and writes them back as planned.
 //!
-//! A write is a PUT of the whole object with the `resourceVersion` that was read, the one way of writing that every
-//! usual RBAC profile permits (`get` and `update`) and that loses nobody's update: a conflict is planned anew from a
-//! fresh GET. Nothing is written where nothing changes. Each call has a deadline; there is no client-side rate limit.
+//! A reading is what a watch told last, where `list` and `watch` are permitted, and otherwise a GET. A write is a JSON
+//! Patch that tests what it stands on, where `patch` is permitted, and otherwise a PUT of the whole object with the
+//! `resourceVersion` that was read. `get` and `update`, which every usual RBAC profile grants, are enough, and neither
+//! way loses anybody's update: a conflict is planned anew from a fresh GET. Nothing is written where nothing changes.
+//! Each call has a deadline; there is no client-side rate limit.
 
 mod api;
+mod cache;
 mod error;
-mod locks;
+mod lines;
+mod patch;
+mod turns;
 mod update;
+mod watch;
 
 pub use self::api::{Api, Object};
 pub use self::error::{ApiError, Status};

@@ -4,10 +4,14 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use thiserror::Error;
+use tokio::sync::MutexGuard;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::locks::Locks;
+use super::patch::{Patches, plan_patch};
+use super::turns::{Turn, Turns};
+use super::watch::{Token, Watches};
 use super::{Api, ApiError, Object};
 use crate::config::RouteSelector;
 use crate::plan::{Plan, PlanError};
@@ -49,7 +53,7 @@ pub enum ApplyError {
     Api {
         /// Which route.
         route: RouteKey,
-        /// `get` or `update`, as RBAC calls them.
+        /// `get`, `patch` or `update`, as RBAC calls them.
         verb: &'static str,
         /// How often it was tried.
         attempts: u32,
@@ -101,22 +105,44 @@ pub struct Applied {
 pub struct Applier {
     api: Arc<Api>,
     limits: Limits,
-    locks: Locks,
+    turns: Turns,
+    watches: Option<Arc<Watches>>,
+    patches: Patches,
 }
 
 impl Applier {
-    /// Over this API server, within these limits.
+    /// Over this API server, within these limits. Routes are followed by watches where that is permitted.
     pub fn new(api: Api, limits: Limits) -> Self {
+        let api = Arc::new(api);
         Self {
-            api: Arc::new(api),
+            watches: Some(Watches::new(Arc::clone(&api))),
+            ..Self::plain(api, limits)
+        }
+    }
+
+    /// One that reads each route whenever it looks at it.
+    pub fn without_watches(api: Api, limits: Limits) -> Self {
+        Self::plain(Arc::new(api), limits)
+    }
+
+    fn plain(api: Arc<Api>, limits: Limits) -> Self {
+        Self {
+            api,
             limits,
-            locks: Locks::default(),
+            turns: Turns::default(),
+            watches: None,
+            patches: Patches::default(),
         }
     }
 
     /// The API server.
     pub fn api(&self) -> &Arc<Api> {
         &self.api
+    }
+
+    /// Whether readings may come from watches.
+    pub fn watches(&self) -> bool {
+        self.watches.is_some()
     }
 
     /// The moment by which a call that begins now must have its answer.
@@ -168,6 +194,22 @@ impl Applier {
         }
     }
 
+    /// A route as a watch told it last, which is never older than our own last write; without a watch as it is now.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn route(&self, key: &RouteKey) -> Result<Object, ApiError> {
+        Ok(self.read(key, Age::Any).await?.object)
+    }
+
+    /// A route as it is now.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn route_now(&self, key: &RouteKey) -> Result<Object, ApiError> {
+        Ok(self.read(key, Age::Now).await?.object)
+    }
+
     /// Reads a route, plans, and writes it if the plan differs; on a conflict, a fault or a cut connection all over
     /// again.
     ///
@@ -179,27 +221,42 @@ impl Applier {
         deadline: Instant,
         plan: impl Fn(&Object) -> Result<Plan, PlanError> + Send,
     ) -> Result<Applied, ApplyError> {
+        let turn = self.turns.of(key);
+        let mut course = Course {
+            key,
+            turn: &turn,
+            guard: None,
+            age: Age::Any,
+            refused_patch: None,
+            verb: "get",
+        };
         let mut attempts = 0;
-        let mut verb = "get";
         let mut last = ApiError::Timeout(self.limits.call);
         let result = timeout_at(deadline, async {
-            let _guard = self.locks.lock(key).await;
             loop {
                 attempts += 1;
-                let error = match self.attempt(key, &plan, &mut verb).await {
+                let error = match self.attempt(&mut course, &plan).await {
                     Ok(applied) => return applied.map_err(Some),
                     Err(error) => error,
                 };
-                if !error.is_passing() || attempts >= self.limits.attempts {
+                // The test operations of a patch failed, or it is invalid; a PUT of what is there now will tell.
+                let is_outdated = course.verb == "patch" && error.code() == Some(422);
+                if !(is_outdated || error.is_passing()) || attempts >= self.limits.attempts {
                     last = error;
                     return Err(None);
                 }
                 let pause = pause(&error, attempts);
                 last = error;
+                course.age = Age::Now;
                 sleep(pause).await;
             }
         })
         .await;
+        let verb = course.verb;
+        if verb != "get" && result.is_err() {
+            // Cut off in mid-write.
+            self.doubt(key);
+        }
         match result {
             Ok(Ok(applied)) => Ok(applied),
             Ok(Err(Some(error))) => Err(error.into()),
@@ -212,38 +269,113 @@ impl Applier {
         }
     }
 
-    /// One attempt; the inner result is the plan's.
+    /// One attempt; the inner result is the plan's. Only who has something to write waits for its turn, and keeps it
+    /// for further attempts.
     async fn attempt(
         &self,
-        key: &RouteKey,
+        course: &mut Course<'_>,
         plan: &(impl Fn(&Object) -> Result<Plan, PlanError> + Send),
-        verb: &mut &'static str,
     ) -> Result<Result<Applied, PlanError>, ApiError> {
-        *verb = "get";
-        let object = self.timed(self.api.route(key)).await?;
-        let mut plan = match plan(&object) {
-            Ok(plan) => plan,
-            Err(error) => return Ok(Err(error)),
-        };
-        let Some(planned) = plan.object.as_mut() else {
+        loop {
+            let count = course.turn.count();
+            course.verb = "get";
+            let Reading { object, token } = self.read(course.key, course.age).await?;
+            let mut plan = match plan(&object) {
+                Ok(plan) => plan,
+                Err(error) => return Ok(Err(error)),
+            };
+            let Some(planned) = plan.object.as_mut() else {
+                return Ok(Ok(Applied {
+                    object,
+                    plan,
+                    before: None,
+                }));
+            };
+            if course.guard.is_none() {
+                let (guard, still_holds) = course.turn.take(count).await;
+                course.guard = Some(guard);
+                if !still_holds {
+                    continue;
+                }
+            }
+            // The API server keeps the entries of other managers when a write does not mention them.
+            if let Some(metadata) = planned["metadata"].as_object_mut() {
+                metadata.remove("managedFields");
+            }
+            let before = object;
+            let written = self.write(course, &before, planned).await;
+            if let Some(watches) = &self.watches {
+                match &written {
+                    Ok(object) => watches.saw(course.key, object, token.as_ref()),
+                    Err(error) if error.is_doubtful() => watches.doubt(course.key),
+                    Err(_) => {}
+                }
+            }
             return Ok(Ok(Applied {
-                object,
+                object: written?,
                 plan,
-                before: None,
+                before: Some(before),
             }));
-        };
-        *verb = "update";
-        // The API server keeps the entries of other managers when a write does not mention them.
-        if let Some(metadata) = planned["metadata"].as_object_mut() {
-            metadata.remove("managedFields");
         }
-        let before = object;
-        let object = self.timed(self.api.put_route(key, planned)).await?;
-        Ok(Ok(Applied {
-            object,
-            plan,
-            before: Some(before),
-        }))
+    }
+
+    async fn read(&self, key: &RouteKey, age: Age) -> Result<Reading, ApiError> {
+        let Some(watches) = &self.watches else {
+            let object = self.timed(self.api.route(key)).await?;
+            return Ok(Reading { object, token: None });
+        };
+        let (known, token) = watches.ask(key);
+        if let (Some(object), Age::Any) = (known, age) {
+            return Ok(Reading { object, token });
+        }
+        let object = self.timed(self.api.route(key)).await?;
+        watches.saw(key, &object, token.as_ref());
+        Ok(Reading { object, token })
+    }
+
+    /// Patches where that is permitted, which is less likely to conflict; otherwise replaces the whole object.
+    async fn write(
+        &self,
+        course: &mut Course<'_>,
+        before: &Object,
+        planned: &Object,
+    ) -> Result<Object, ApiError> {
+        let key = course.key;
+        let generation = before.pointer("/metadata/generation");
+        let was_refused = course.refused_patch.is_some() && course.refused_patch.as_ref() == generation;
+        if !was_refused
+            && self.patches.are_permitted(key.kind)
+            && let Some(operations) = plan_patch(before, planned)
+        {
+            course.verb = "patch";
+            match self.timed(self.api.patch_route(key, &operations)).await {
+                Err(error) if matches!(error.code(), Some(403 | 405 | 415)) => {
+                    self.patches.refuse(key.kind, &error);
+                }
+                Err(error) => {
+                    if error.code() == Some(422) {
+                        course.refused_patch = generation.cloned();
+                    }
+                    return Err(error);
+                }
+                patched => return patched,
+            }
+        }
+        course.verb = "update";
+        self.timed(self.api.put_route(key, planned)).await
+    }
+
+    #[cfg(test)]
+    pub(super) fn refuse_patches(&self) {
+        for kind in RouteKind::ALL {
+            self.patches.refuse(kind, &ApiError::Timeout(Duration::ZERO));
+        }
+    }
+
+    fn doubt(&self, key: &RouteKey) {
+        if let Some(watches) = &self.watches {
+            watches.doubt(key);
+        }
     }
 
     async fn timed<T>(&self, request: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
@@ -252,6 +384,33 @@ impl Applier {
             Err(_) => Err(ApiError::Timeout(self.limits.request)),
         }
     }
+}
+
+/// How old a reading may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Age {
+    /// A watch keeps it up to date.
+    Any,
+    /// Read now.
+    Now,
+}
+
+/// A route, and the token for what is written on top of it.
+struct Reading {
+    object: Object,
+    token: Option<Token>,
+}
+
+/// What a call remembers from attempt to attempt.
+struct Course<'a> {
+    key: &'a RouteKey,
+    turn: &'a Turn,
+    guard: Option<MutexGuard<'a, ()>>,
+    age: Age,
+    /// The generation on which a patch was refused as invalid or outdated.
+    refused_patch: Option<Value>,
+    /// What was tried last, as RBAC calls it.
+    verb: &'static str,
 }
 
 /// How long to wait before the next attempt: what the API server asks for; next to nothing after a conflict, whose

@@ -1,0 +1,137 @@
+//! Hundreds of metrics that are due together.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+
+use super::{Behaviour, Emulator, Provider, Runs, ended, expect_all, make, metric, open};
+use crate::plan::Form;
+use crate::scenarios::{Controllers, Gateway, Plugins, Scene, Turn};
+use crate::stage::{STEP, Stage};
+
+const NAME: &str = "serinus/datadog-crowd";
+
+pub(in crate::scenarios) const SCENE: Scene = Scene {
+    name: "datadog-crowd",
+    proves: "300 metrics that are due together take at most 10 requests, and a budget of 60 requests is kept from the first one on",
+    plugins: Plugins::Datadog(NAME, &["--budget-share=1"]),
+    turn: Turn::Alone,
+    controllers: Controllers::Newest,
+    gateway: Gateway::Traefik,
+    run: |stage| Box::pin(run(stage)),
+};
+
+/// The most requests for 300 metrics.
+const MOST: usize = 10;
+
+async fn run(stage: Stage) -> Result<()> {
+    together(&stage, "distinct", "300 metrics, 300 queries", |run, index| {
+        format!("avg:errors{{service:s{run},part:{index}}}")
+    })
+    .await?;
+    together(&stage, "same", "300 metrics, 10 queries", |run, index| {
+        format!("avg:errors{{service:s{}}}", (3 * run + index) % 10)
+    })
+    .await?;
+    budget(&stage).await
+}
+
+/// A hundred AnalysisRuns with three metrics each.
+async fn together(
+    stage: &Stage,
+    name: &str,
+    title: &str,
+    query: impl Fn(usize, usize) -> String,
+) -> Result<()> {
+    for (side, provider) in [
+        ("plugin", Provider::Plugin(NAME)),
+        ("built-in", Provider::BuiltIn),
+    ] {
+        let secret = format!("{name}-{side}");
+        let datadog = open(stage, &secret).await?;
+        datadog.on("avg:errors", Behaviour::Value(0.01));
+        datadog.limit(1600, Duration::from_secs(60), true);
+        let block = |run, index| json!({"apiVersion": "v2", "query": query(run, index), "secretRef": {"name": secret}});
+        let seconds = play(stage, &runs(100, &secret, provider, block)).await?;
+        stage.say(&format!(
+            "{title}, {side}: {} requests, the last {} ms after the first; all done after {seconds:.1} s",
+            datadog.count(),
+            spread(&datadog),
+        ));
+        ensure!(
+            provider == Provider::BuiltIn || datadog.count() <= MOST,
+            "{} requests are more than {MOST}",
+            datadog.count()
+        );
+    }
+    Ok(())
+}
+
+/// Ninety metrics that cannot share requests, and sixty requests a period.
+async fn budget(stage: &Stage) -> Result<()> {
+    let period = match stage.form() {
+        Form::Short => Duration::from_secs(15),
+        Form::Long => Duration::from_secs(60),
+    };
+    for (side, provider, by) in [
+        ("plugin", Provider::Plugin(NAME), " by {host}"),
+        ("built-in", Provider::BuiltIn, ""),
+    ] {
+        let secret = format!("budget-{side}");
+        let datadog = open(stage, &secret).await?;
+        let hosts = vec![("a".to_owned(), Some(0.01)), ("b".to_owned(), Some(0.02))];
+        datadog
+            .on("avg:errors", Behaviour::Value(0.01))
+            .on("by {host}", Behaviour::Groups(hosts));
+        datadog.limit(60, period, true);
+        let block = |run, index| {
+            let query = format!("avg:errors{{service:s{run},part:{index}}}{by}");
+            json!({"apiVersion": "v2", "query": query, "secretRef": {"name": secret}})
+        };
+        let mut runs = runs(30, &secret, provider, block);
+        for metric in runs.values_mut().flatten().filter(|_| !by.is_empty()) {
+            metric["successCondition"] = json!("all(result, # < 0.05)");
+        }
+        let seconds = play(stage, &runs).await?;
+        let over = datadog.count_status(429);
+        stage.say(&format!(
+            "90 metrics, 60 requests in {} s, {side}: {} requests, {over} of them over the budget; all done after {seconds:.1} s",
+            period.as_secs(),
+            datadog.count(),
+        ));
+        ensure!(
+            provider == Provider::BuiltIn || over == 0,
+            "{over} requests over the budget"
+        );
+    }
+    Ok(())
+}
+
+fn runs(count: usize, prefix: &str, provider: Provider, block: impl Fn(usize, usize) -> Value) -> Runs {
+    let metrics = |run| -> Vec<Value> {
+        let one = |index| metric(&format!("m{index}"), provider, &block(run, index));
+        (0..3).map(one).collect()
+    };
+    (0..count)
+        .map(|run| (format!("{prefix}-{run}"), metrics(run)))
+        .collect()
+}
+
+/// Makes the runs and waits until all are successful; seconds.
+async fn play(stage: &Stage, runs: &Runs) -> Result<f64> {
+    let began = Instant::now();
+    make(stage, runs).await?;
+    expect_all(&ended(stage, runs, STEP).await?, "Successful")?;
+    Ok(began.elapsed().as_secs_f64())
+}
+
+/// Milliseconds from the first request to the last.
+fn spread(datadog: &Emulator) -> u128 {
+    let seen = datadog.seen();
+    let at = |seen: Option<&super::emulator::Seen>| seen.map(|seen| seen.at);
+    match (at(seen.first()), at(seen.last())) {
+        (Some(first), Some(last)) => (last - first).as_millis(),
+        _ => 0,
+    }
+}

@@ -9,6 +9,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
 ROUTER := rollouts-plugin-trafficrouter-gatewayapi
+DATADOG := rollouts-plugin-metric-datadog
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 STATIC := $(CURDIR)/dist/linux-amd64
 
@@ -37,23 +38,34 @@ $(CARGO_DENY):
 	cargo install --locked --version $(CARGO_DENY_VERSION) --root $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION) cargo-deny
 
 e2e: ## the real world: API server, unmodified controllers, gateway (needs Go)
-	ARCH=amd64 PROFILE=quick tools/dist $(ROUTER)
-	cargo run --locked -p realworld -- e2e --plugin $(STATIC)/$(ROUTER)
+	ARCH=amd64 PROFILE=quick tools/dist $(ROUTER) $(DATADOG)
+	cargo run --locked -p realworld -- e2e --plugin $(STATIC)/$(ROUTER) --datadog $(STATIC)/$(DATADOG)
 
 soak: ## the long forms of idle, kill and load tests (needs Go)
-	ARCH=amd64 tools/dist $(ROUTER)
-	cargo run --locked -p realworld -- e2e --long --plugin $(STATIC)/$(ROUTER)
+	ARCH=amd64 tools/dist $(ROUTER) $(DATADOG)
+	cargo run --locked -p realworld -- e2e --long --plugin $(STATIC)/$(ROUTER) --datadog $(STATIC)/$(DATADOG)
+	cargo test --locked -p interop --test go_plugin -- --ignored
+
+fuzz: ## every fuzz target for a minute (SECONDS_EACH=600: ten; needs rustup's nightly)
+	tools/fuzz
 
 bench: ## the benchmarks of docs/benchmarks.md, beside Go in the same run (needs Go)
 	cargo bench --locked -p interop --bench gob
 	cargo bench --locked -p interop --bench conditions
-	ARCH=amd64 tools/dist $(ROUTER)
+	cargo build --locked --release -p interop --bin go-plugin-echo
+	mkdir -p $(CACHE)/bench
+	cd tests/interop/go/go-plugin && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o $(CACHE)/bench/go-plugin/ ./host ./plugin
+	$(CACHE)/bench/go-plugin/host table $(TARGET)/release/go-plugin-echo $(CACHE)/bench/go-plugin/plugin 4s
+	ARCH=amd64 tools/dist $(ROUTER) $(DATADOG)
 	mkdir -p $(CACHE)/bench
 	cd tests/interop/go/rollouts && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o $(CACHE)/bench/ ./bench ./peer
+	cd tests/interop/go/rollouts && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o $(CACHE)/bench/ github.com/argoproj/argo-rollouts/test/cmd/metrics-plugin-sample
+	cargo bench --locked -p datadog --bench plugin -- serinus=$(STATIC)/$(DATADOG) go=$(CACHE)/bench/metrics-plugin-sample
 	echo '$(CACHE)/bench/bench -table -set-weight serinus=$(STATIC)/$(ROUTER) go=$(CACHE)/bench/peer' \
 		| SHELL=/bin/sh cargo run --locked -p realworld -- shell --plugin $(STATIC)/$(ROUTER)
 
 dist: ## static binaries, checksums and an SBOM in dist/ (ARCH=amd64 makes one)
 	tools/dist
+	tools/sbom
 
-.PHONY: help demo test fmt-check lint unit deny e2e soak bench dist
+.PHONY: help demo test fmt-check lint unit deny e2e soak fuzz bench dist

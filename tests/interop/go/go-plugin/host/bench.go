@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
 
 	"serinus.dev/interop/go-plugin/echo"
@@ -41,7 +42,7 @@ func bench(file string, args []string) error {
 		return err
 	}
 	configuration, _, _ := config(file, "ECHO_LOG_LEVEL=off")
-	configuration.Logger = nil
+	configuration.Logger = hclog.NewNullLogger()
 	configuration.Stderr = io.Discard
 	s := &started{client: plugin.NewClient(configuration)}
 	defer s.client.Kill()

@@ -42,6 +42,7 @@ var scenarios = map[string]scenario{
 	"unread-log":  unreadLog,
 	"flood":       flood,
 	"bench":       bench,
+	"table":       table,
 }
 
 func main() {

@@ -46,7 +46,8 @@ fn main() {
             let [median, slowest] = [STARTS / 2, STARTS - 1].map(|index| starts[index].as_secs_f64() * 1e3);
             println!("{name:<12} {size:>9.2} {median:>12.1} {slowest:>12.1} {idle:>9.1}");
         }
-        for (name, path) in named.iter().filter(|(_, path)| path.contains("datadog")) {
+        let is_ours = |path: &str| path.ends_with("rollouts-plugin-metric-datadog");
+        for (name, path) in named.iter().filter(|(_, path)| is_ours(path)) {
             crowd(name, path).await;
         }
     });

@@ -50,6 +50,7 @@ pub mod measure;
 pub mod plan;
 mod provider;
 mod report;
+mod yaml;
 
 pub use self::app::run;
 pub use self::provider::Provider;

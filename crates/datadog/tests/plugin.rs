@@ -51,3 +51,36 @@ async fn a_metric_from_handshake_to_verdict() {
         .unwrap();
     host.quit().await.unwrap();
 }
+
+/// The controller holds a lock over all metric plugins while it calls InitPlugin.
+#[tokio::test]
+async fn a_start_asks_nobody() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    nobody.set_nonblocking(true).unwrap();
+    let address = format!("http://{}", nobody.local_addr().unwrap());
+    let kubeconfig = json!({
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": address}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+    });
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), kubeconfig.to_string()).unwrap();
+    let host = Host::metric_provider(env!("CARGO_BIN_EXE_rollouts-plugin-metric-datadog"))
+        .env("KUBECONFIG", file.path())
+        .env("DD_ADDRESS", &address)
+        .env("DD_API_KEY", API_KEY)
+        .env("DD_APP_KEY", APP_KEY)
+        .start()
+        .await
+        .unwrap();
+    let provider = host.connect().await.unwrap();
+    provider.init().await.unwrap();
+    provider.kind().await.unwrap();
+    assert!(nobody.accept().is_err(), "somebody was asked");
+    let metric = asking(json!({"query": "avg:errors{*}"}), "result < 0.05");
+    let measured = provider.run(&metric.run, &metric.metric).await.unwrap();
+    assert_eq!(measured.phase.as_str(), "Running");
+    assert!(nobody.accept().is_ok(), "the first metric asks");
+    host.quit().await.unwrap();
+}

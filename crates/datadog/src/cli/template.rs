@@ -7,6 +7,8 @@ use anyhow::{Context, bail};
 use rollouts_plugin::types::{AnalysisRun, Metric};
 use serde_json::{Value, json};
 
+use crate::yaml;
+
 /// Which templates, and what their arguments are.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Templates {
@@ -40,8 +42,8 @@ impl Templates {
             Some("-") => std::io::read_to_string(std::io::stdin()).context("standard input")?,
             _ => std::fs::read_to_string(&self.file).with_context(|| self.file.display().to_string())?,
         };
-        let documents: Vec<Value> = serde_saphyr::from_multiple(&text)
-            .with_context(|| format!("{} is no YAML", self.file.display()))?;
+        let documents =
+            yaml::documents(&text).with_context(|| format!("{} is no YAML", self.file.display()))?;
         let given: BTreeMap<&str, &str> = self
             .args
             .iter()

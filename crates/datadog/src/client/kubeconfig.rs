@@ -7,6 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
+use crate::yaml;
+
 /// Where the API server is, whom to believe, and who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Access {
@@ -141,8 +143,11 @@ impl Access {
         let mut contexts: BTreeMap<String, Context> = BTreeMap::new();
         for (path, text) in files {
             let shown = path.display();
+            let bad = |why: String| format!("{shown} is no kubeconfig: {why}");
+            let document = yaml::documents(text).map_err(|error| bad(error.to_string()))?;
+            let document = document.into_iter().next().unwrap_or_default();
             let document: Document =
-                serde_saphyr::from_str(text).map_err(|error| format!("{shown} is no kubeconfig: {error}"))?;
+                serde_json::from_value(document).map_err(|error| bad(error.to_string()))?;
             // Paths in a kubeconfig are relative to its folder.
             let folder = path.parent().unwrap_or(Path::new(""));
             if current.is_empty() {

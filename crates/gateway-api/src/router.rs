@@ -19,7 +19,7 @@ use crate::config::{Config, PluginName};
 use crate::events::{Events, Reason};
 use crate::intent::{Call, Intent, is_fully_promoted};
 use crate::plan::plan_route;
-use crate::verify::{Settle, Verdict, is_asked, judge};
+use crate::verify::{Settle, Verdict, is_asked, judge, only_failure_protects};
 
 /// How long `VerifyWeight` looks before it says "not yet": the controller comes back only after 10 s.
 const VERIFY_WAIT: Duration = Duration::from_millis(2500);
@@ -209,25 +209,24 @@ impl Router {
         since.is_some_and(|since| since < self.settings.promotion_hold)
     }
 
-    /// Holds up a promotion that the controller would not hold up itself: a Rollout without steps, where "not verified"
-    /// at full weight makes it panic (Go: `rollout/trafficrouting.go` dereferences `status.currentStepIndex`).
+    /// Waits for gateways where nothing but a failure keeps the controller from going on.
     async fn guard(&self, rollout: &Rollout, weight: i32, additional: &[WeightDestination]) -> RpcResult {
-        if !rollout.steps().is_empty() || !is_asked(rollout, weight) {
+        if !only_failure_protects(rollout, weight) {
             return Ok(());
         }
         match self.verdict(rollout, weight, additional).await? {
-            Verdict::Pending(reason) if self.cycles.guarded_for(rollout) < GUARD => {
+            Verdict::Pending(reason) if self.cycles.guarded_for(rollout, weight) < GUARD => {
                 Err(RpcError::new(format!(
-                    "rollout {}: waiting for the gateway before the stable version is replaced: {reason}",
+                    "rollout {}: waiting for the gateway before the stable version shrinks: {reason}",
                     rollout.key()
                 )))
             }
             Verdict::Pending(reason) => {
-                tracing::warn!(
-                    rollout = rollout.key(),
-                    reason,
-                    "promoted although no gateway confirmed the weights"
+                let minutes = GUARD.as_secs() / 60;
+                let message = format!(
+                    "weight {weight} is taken for served after {minutes} minutes, although it is not confirmed: {reason}"
                 );
+                self.events.warn(rollout, Reason::WeightNotServed, &message);
                 Ok(())
             }
             Verdict::Verified | Verdict::Unconfirmed(_) => {

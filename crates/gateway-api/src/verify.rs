@@ -76,6 +76,29 @@ pub fn is_asked(rollout: &Rollout, desired_weight: i32) -> bool {
     }
 }
 
+/// Whether it is the failure of `SetWeight` alone that keeps users from a version with too few pods, so that it has to
+/// wait for gateways:
+/// - a Rollout without steps: "not verified" at full weight makes the controller dereference the missing
+///   `status.currentStepIndex` (Go: `rollout/trafficrouting.go`);
+/// - `dynamicStableScale` while the weight rises: the stable version shrinks to what the weight leaves it as soon as it
+///   is set, verified or not (Go: `utils/replicaset/canary.go` `CalculateReplicaCountsForTrafficRoutedCanary`).
+///
+/// A falling weight is never held up: the reconcile would not bring up the stable version's pods either.
+pub fn only_failure_protects(rollout: &Rollout, desired_weight: i32) -> bool {
+    if rollout.steps().is_empty() && is_asked(rollout, desired_weight) {
+        return true;
+    }
+    let status = &rollout.status;
+    let is_dynamic = rollout.canary().is_some_and(|canary| canary.dynamic_stable_scale);
+    let recorded = status.canary.weights.as_ref().map(|weights| &weights.canary);
+    let recorded = recorded.filter(|canary| canary.pod_template_hash == status.current_pod_hash);
+    is_dynamic
+        && !status.abort
+        && !status.stable_rs.is_empty()
+        && !is_fully_promoted(rollout)
+        && desired_weight > recorded.map_or(0, |canary| canary.weight)
+}
+
 /// Judges a route as the API server has it.
 ///
 /// `written` is the generation of our own write, where it is known; otherwise the route's present one must be observed.
@@ -460,5 +483,84 @@ mod tests {
             ),
             "promoted"
         );
+    }
+
+    #[test]
+    fn only_where_nothing_else_protects_users_set_weight_waits() {
+        let protects = |steps: Value, dynamic: bool, status: Value, weight: i32| {
+            let rollout: Rollout = serde_json::from_value(json!({"spec": {"strategy": {"canary": {
+                "dynamicStableScale": dynamic, "steps": steps}}}, "status": status}))
+            .unwrap();
+            only_failure_protects(&rollout, weight)
+        };
+        let status = |recorded: i32, hash: &str| {
+            json!({"stableRS": "a", "currentPodHash": "b",
+                "canary": {"weights": {"canary": {"weight": recorded, "podTemplateHash": hash}}}})
+        };
+        let steps = json!([{"setWeight": 20}, {"setWeight": 50}]);
+        let cases = [
+            (
+                json!([]),
+                false,
+                status(0, "b"),
+                100,
+                true,
+                "no steps, full weight",
+            ),
+            (json!([]), false, status(0, "b"), 0, false, "no steps, no weight"),
+            (
+                steps.clone(),
+                false,
+                status(20, "b"),
+                50,
+                false,
+                "the step waits by itself",
+            ),
+            (
+                steps.clone(),
+                true,
+                status(20, "b"),
+                50,
+                true,
+                "the stable version is about to shrink",
+            ),
+            (steps.clone(), true, status(50, "b"), 50, false, "it has shrunk"),
+            (steps.clone(), true, status(50, "b"), 20, false, "it grows"),
+            (
+                steps.clone(),
+                true,
+                status(50, "a"),
+                20,
+                true,
+                "what was recorded is another release's",
+            ),
+            (
+                steps.clone(),
+                true,
+                json!({"stableRS": "a", "currentPodHash": "b", "abort": true}),
+                50,
+                false,
+                "an abort",
+            ),
+            (
+                steps.clone(),
+                true,
+                json!({"currentPodHash": "b"}),
+                50,
+                false,
+                "the first deployment",
+            ),
+            (
+                steps,
+                true,
+                json!({"stableRS": "b", "currentPodHash": "b"}),
+                50,
+                false,
+                "promoted",
+            ),
+        ];
+        for (steps, dynamic, status, weight, expected, why) in cases {
+            assert_eq!(protects(steps, dynamic, status, weight), expected, "{why}");
+        }
     }
 }

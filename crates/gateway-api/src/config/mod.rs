@@ -7,6 +7,7 @@
 mod affinity;
 mod error;
 mod fields;
+mod matches;
 mod own;
 mod routes;
 mod selector;
@@ -16,6 +17,7 @@ use serde_json::Value;
 pub use self::affinity::{SameSite, SessionAffinity};
 pub use self::error::ConfigError;
 use self::fields::Fields;
+pub use self::matches::{RequestMatch, RouteMatches};
 pub use self::own::PluginName;
 use self::routes::{Named, checked_namespace};
 pub use self::routes::{RouteSelector, RouteTarget};
@@ -32,6 +34,8 @@ pub struct Config {
     pub in_progress_label: Option<Label>,
     /// The cookie that keeps users on the version they were drawn for; [`None`] draws for each request.
     pub affinity: Option<SessionAffinity>,
+    /// Managed routes whose requests are told here rather than in the Rollout's steps.
+    pub matches: Vec<RouteMatches>,
 }
 
 /// A label.
@@ -82,6 +86,8 @@ impl Config {
         let affinity = affinity
             .map(|value| SessionAffinity::parse(affinity_path.clone(), value))
             .transpose()?;
+        let matches =
+            RouteMatches::parse_all(&fields.path_of("managedRoutes"), fields.list("managedRoutes")?)?;
         fields.finish()?;
 
         if routes.is_empty() && selectors.is_empty() {
@@ -101,6 +107,7 @@ impl Config {
             selectors,
             in_progress_label,
             affinity,
+            matches,
         })
     }
 

@@ -29,6 +29,17 @@ pub enum IntentError {
         /// The value.
         found: i32,
     },
+    /// The plugin's configuration has a match for a managed route that the Rollout does not have.
+    #[error(
+        "managedRoutes of the plugin's configuration names {name:?}, spec.strategy.canary.trafficRouting.managedRoutes \
+         has {}", if known.is_empty() { "none" } else { known.as_str() }
+    )]
+    UnknownManagedRoute {
+        /// The name.
+        name: String,
+        /// The Rollout's.
+        known: String,
+    },
     /// An experiment's weight is out of range.
     #[error("the weight of experiment Service {service:?} is {found}, accepted is 0 to {max}")]
     ExperimentWeight {

@@ -16,7 +16,7 @@ use self::managed::managed_routes;
 pub use self::managed::{Managed, ManagedRoute};
 pub use self::split::{Experiment, MAX_WEIGHT, Services, Split};
 use self::split::{services, split};
-use crate::config::Config;
+use crate::config::{Config, RouteMatches};
 use crate::plan::Leftovers;
 
 /// What a Rollout wants of each of its routes.
@@ -34,6 +34,8 @@ pub struct Intent {
     pub managed: Managed,
     /// Which users are drawn for the canary, and how they stay there; [`None`] draws for each request.
     pub affinity: Option<Affinity>,
+    /// What requests managed routes take, where the plugin's configuration says it.
+    pub matches: Vec<RouteMatches>,
     /// What the Go plugin may have left on the routes.
     pub leftovers: Leftovers,
 }
@@ -92,6 +94,7 @@ impl Intent {
             split,
             managed,
             affinity,
+            matches: known_matches(rollout, config)?,
             leftovers: Leftovers::of(rollout),
         })
     }
@@ -105,6 +108,29 @@ fn canary_weight(rollout: &Rollout, call: Call<'_>) -> Option<i32> {
             let canary = &rollout.status.canary.weights.as_ref()?.canary;
             (canary.pod_template_hash == rollout.status.current_pod_hash).then_some(canary.weight)
         }
+    }
+}
+
+/// The matches of the configuration; each is for one of the Rollout's managed routes.
+fn known_matches(rollout: &Rollout, config: &Config) -> Result<Vec<RouteMatches>, IntentError> {
+    let routing = rollout
+        .canary()
+        .and_then(|canary| canary.traffic_routing.as_ref());
+    let names = routing.map_or(&[][..], |routing| &routing.managed_routes);
+    let unknown = config
+        .matches
+        .iter()
+        .find(|matches| names.iter().all(|known| known.name != matches.name));
+    match unknown {
+        None => Ok(config.matches.clone()),
+        Some(unknown) => Err(IntentError::UnknownManagedRoute {
+            name: unknown.name.clone(),
+            known: names
+                .iter()
+                .map(|known| format!("{:?}", known.name))
+                .collect::<Vec<_>>()
+                .join(", "),
+        }),
     }
 }
 

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use super::matching::{Conditions, Test, escaped};
+use super::matching::{Conditions, Test, cookie, escaped};
 use super::view::{ServiceName, backends, backends_mut, list, points_at, weight};
 use super::{MatchProblem, Problem, RuleRef};
 use crate::intent::{Affinity, Draw, Intent, MAX_WEIGHT, Side};
@@ -114,8 +114,7 @@ impl<'a> Sticky<'a> {
     }
 
     fn with_cookie(&self, at: &RuleRef, rule: &Value, value: &str) -> Result<Value, Problem> {
-        let name = escaped(&self.affinity.name);
-        let test = Test::Regex(format!("^(?:.*;\\s*)?{name}={value}(?:;.*)?$"));
+        let test = Test::Regex(cookie(&self.affinity.name, value));
         let condition = [Conditions::of_header("Cookie", test)];
         let problem = |problem| Problem::Affinity {
             rule: at.clone(),

@@ -1,6 +1,6 @@
 //! The rules that header and mirror routes become, one for each user's rule with both Services.
 
-use rollouts_plugin::types::{SetHeaderRoute, SetMirrorRoute};
+use rollouts_plugin::types::SetMirrorRoute;
 use serde_json::{Value, json};
 
 use super::matching::{Conditions, MatchProblem};
@@ -24,13 +24,31 @@ pub(super) fn rules(
         namespace: &intent.namespace,
     };
     let builder = Builder {
-        kind,
         route_namespace,
         canary,
     };
+    let configured = intent
+        .matches
+        .iter()
+        .find(|configured| configured.name == route.name());
+    let conditions = match (configured, route) {
+        (Some(configured), _) => {
+            let requests = configured.matches.iter();
+            requests
+                .map(|one| Conditions::of_request(kind, one))
+                .collect::<Result<Vec<_>, _>>()?
+        }
+        (None, ManagedRoute::Header(route)) => vec![Conditions::of_headers(&route.matches)?],
+        (None, ManagedRoute::Mirror(route)) => {
+            let alternatives = route.matches.iter();
+            alternatives
+                .map(|one| Conditions::of_route(kind, one))
+                .collect::<Result<Vec<_>, _>>()?
+        }
+    };
     let rules = match route {
-        ManagedRoute::Header(route) => builder.header_rules(route, sources)?,
-        ManagedRoute::Mirror(route) => builder.mirror_rules(route, sources)?,
+        ManagedRoute::Header(_) => builder.header_rules(&conditions, sources)?,
+        ManagedRoute::Mirror(route) => builder.mirror_rules(route, &conditions, sources)?,
     };
     match rules.is_empty() {
         true => Err(MatchProblem::Never),
@@ -39,18 +57,20 @@ pub(super) fn rules(
 }
 
 struct Builder<'a> {
-    kind: RouteKind,
     route_namespace: &'a str,
     canary: ServiceName<'a>,
 }
 
 impl Builder<'_> {
-    /// All requests with the headers go to the canary.
-    fn header_rules(&self, route: &SetHeaderRoute, sources: &[&Value]) -> Result<Vec<Value>, MatchProblem> {
-        let conditions = [Conditions::of_headers(&route.matches)?];
+    /// All requests that meet a condition go to the canary.
+    fn header_rules(
+        &self,
+        conditions: &[Conditions],
+        sources: &[&Value],
+    ) -> Result<Vec<Value>, MatchProblem> {
         let mut rules = Vec::new();
         for source in sources {
-            let Some(mut rule) = narrowed(source, &conditions)? else {
+            let Some(mut rule) = narrowed(source, conditions)? else {
                 continue;
             };
             if let Some(refs) = backends_mut(&mut rule) {
@@ -65,15 +85,15 @@ impl Builder<'_> {
     }
 
     /// Requests are divided as in the user's rule, and copied to the canary besides.
-    fn mirror_rules(&self, route: &SetMirrorRoute, sources: &[&Value]) -> Result<Vec<Value>, MatchProblem> {
-        let conditions = route
-            .matches
-            .iter()
-            .map(|one| Conditions::of_route(self.kind, one))
-            .collect::<Result<Vec<_>, _>>()?;
+    fn mirror_rules(
+        &self,
+        route: &SetMirrorRoute,
+        conditions: &[Conditions],
+        sources: &[&Value],
+    ) -> Result<Vec<Value>, MatchProblem> {
         let mut rules = Vec::new();
         for source in sources {
-            let Some(mut rule) = narrowed(source, &conditions)? else {
+            let Some(mut rule) = narrowed(source, conditions)? else {
                 continue;
             };
             let filter = self.mirror_filter(source, route.percentage);

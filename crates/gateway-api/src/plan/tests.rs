@@ -611,6 +611,74 @@ fn a_managed_route_that_does_not_fit_is_refused_and_the_weights_are_set() {
 }
 
 #[test]
+fn a_managed_route_takes_requests_by_cookie_query_parameter_and_method() {
+    let with = |matches: Value| {
+        let config = json!({"httpRoute": "web", "grpcRoute": "api", "managedRoutes": [{"name": "header", "match": matches}]});
+        Config::parse("plugin", config.to_string().as_bytes(), "shop").unwrap()
+    };
+    let step = header("header", "1");
+    let derive = |config: &Config| {
+        Intent::derive(
+            &parse(&rollout("web")),
+            config,
+            Call::SetHeaderRoute(&step),
+            false,
+        )
+    };
+    let original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
+    let config = with(json!([
+        {"cookies": {"beta": {"exact": "a.b"}}, "method": {"exact": "GET"}},
+        {"queryParams": {"preview": {"exact": "1"}, "q": {"prefix": "x"}}, "headers": {"t": {"exact": "2"}}, "path": {"prefix": "/api"}}]));
+    let planned = apply(&config.routes[0], &original, &derive(&config).unwrap());
+    assert_eq!(
+        planned["spec"]["rules"][0]["matches"],
+        json!([
+            {"path": {"type": "PathPrefix", "value": "/"}, "method": "GET",
+                "headers": [{"name": "Cookie", "type": "RegularExpression", "value": r"^(?:.*;\s*)?beta=a\.b(?:;.*)?$"}]},
+            {"path": {"type": "PathPrefix", "value": "/api"}, "headers": [{"name": "t", "type": "Exact", "value": "2"}],
+                "queryParams": [{"name": "preview", "type": "Exact", "value": "1"},
+                    {"name": "q", "type": "RegularExpression", "value": "^x.*"}]}]),
+        "the step's own match only says that the route is there"
+    );
+    let none = SetHeaderRoute {
+        matches: Vec::new(),
+        ..step.clone()
+    };
+    let removed = Intent::derive(
+        &parse(&rollout("web")),
+        &config,
+        Call::SetHeaderRoute(&none),
+        false,
+    )
+    .unwrap();
+    assert_eq!(apply(&config.routes[0], &planned, &removed), original);
+
+    let refusal = |at: usize, config: &Config, route: &Value| {
+        let plan = plan_route(&config.routes[at], route, &derive(config).unwrap(), None).unwrap();
+        plan.refused[0].to_string()
+    };
+    let mut queried = original.clone();
+    queried["spec"]["rules"][0]["matches"][0]["queryParams"] =
+        json!([{"name": "q", "type": "RegularExpression", "value": "a"}]);
+    let query = with(json!([{"queryParams": {"q": {"exact": "1"}}}]));
+    assert!(refusal(0, &query, &queried).contains("already matches query parameter q by another expression"));
+    assert!(refusal(1, &query, &original).contains(
+        "GRPCRoute shop/api: managed route \"header\": match.queryParams cannot be used with GRPCRoute"
+    ));
+    let broken = with(json!([{"cookies": {"beta": {"regex": "("}}}]));
+    assert!(refusal(0, &broken, &original).contains("the value of cookie beta is not a regular expression"));
+
+    let mut elsewhere = rollout("web");
+    elsewhere["spec"]["strategy"]["canary"]["trafficRouting"]["managedRoutes"] = json!([{"name": "other"}]);
+    let error = Intent::derive(&parse(&elsewhere), &config, Call::SetWeight(0, &[]), false).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "managedRoutes of the plugin's configuration names \"header\", \
+         spec.strategy.canary.trafficRouting.managedRoutes has \"other\""
+    );
+}
+
+#[test]
 fn kinds_without_headers_are_weighed_only() {
     let step = header("header", "1");
     let intent = Intent::derive(

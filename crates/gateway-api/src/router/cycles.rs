@@ -31,8 +31,8 @@ struct Cycle {
     weight: Option<i32>,
     /// A weight that is not served, and since when.
     pending: Option<(i32, Instant)>,
-    /// Since when a promotion is held up.
-    guarded: Option<Instant>,
+    /// A weight that is held up until gateways serve it, and since when.
+    guarded: Option<(i32, Instant)>,
     /// When the promotion was first seen.
     promoted: Option<Instant>,
 }
@@ -96,14 +96,18 @@ impl Cycles {
         self.lock().get(&rollout.key())?.written.get(route).copied()
     }
 
-    /// How long a promotion has been held up; it begins now if it was not.
-    pub(super) fn guarded_for(&self, rollout: &Rollout) -> Duration {
-        self.with(rollout, |cycle| {
-            cycle.guarded.get_or_insert_with(Instant::now).elapsed()
+    /// How long this weight has been held up; it begins now if it was not.
+    pub(super) fn guarded_for(&self, rollout: &Rollout, weight: i32) -> Duration {
+        self.with(rollout, |cycle| match cycle.guarded {
+            Some((known, since)) if known == weight => since.elapsed(),
+            _ => {
+                cycle.guarded = Some((weight, Instant::now()));
+                Duration::ZERO
+            }
         })
     }
 
-    /// The promotion may go on.
+    /// The weight is served.
     pub(super) fn end_guard(&self, rollout: &Rollout) {
         if let Some(cycle) = self.lock().get_mut(&rollout.key()) {
             cycle.guarded = None;

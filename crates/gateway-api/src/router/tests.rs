@@ -180,7 +180,7 @@ async fn without_steps_it_is_set_weight_that_holds_up_a_promotion_but_not_for_ev
     let error = router.set_weight(&plain, 100, &[]).await.unwrap_err().to_string();
     assert!(
         error.starts_with(
-            "rollout shop/web: waiting for the gateway before the stable version is replaced: HTTPRoute shop/web: \
+            "rollout shop/web: waiting for the gateway before the stable version shrinks: HTTPRoute shop/web: \
              Gateway shop/gw has not reported"
         ),
         "{error}"
@@ -192,6 +192,48 @@ async fn without_steps_it_is_set_weight_that_holds_up_a_promotion_but_not_for_ev
     assert_eq!(fake.weights(), "0:100", "it is set all the same");
     tokio::time::advance(GUARD).await;
     router.set_weight(&plain, 100, &[]).await.unwrap();
+}
+
+/// The controller shrinks the stable version as soon as a weight is set, verified or not (argo-rollouts #3926).
+#[tokio::test(start_paused = true)]
+async fn a_stable_version_that_shrinks_with_the_weight_waits_for_the_gateway() {
+    let fake = Fake::new(vec![]);
+    fake.gateway_works.store(false, Ordering::Relaxed);
+    let router = router(&fake);
+    let mut dynamic = web();
+    dynamic
+        .spec
+        .strategy
+        .canary
+        .as_mut()
+        .unwrap()
+        .dynamic_stable_scale = true;
+    let error = router
+        .set_weight(&dynamic, 20, &[])
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("waiting for the gateway before the stable version shrinks"),
+        "{error}"
+    );
+    assert_eq!(fake.weights(), "80:20", "it is set all the same");
+    fake.gateway_works.store(true, Ordering::Relaxed);
+    router.set_weight(&dynamic, 20, &[]).await.unwrap();
+    fake.gateway_works.store(false, Ordering::Relaxed);
+    router.set_weight(&dynamic, 40, &[]).await.unwrap_err();
+    tokio::time::advance(GUARD).await;
+    router.set_weight(&dynamic, 40, &[]).await.unwrap();
+    assert!(
+        fake.events()
+            .await
+            .concat()
+            .contains("weight 40 is taken for served after 5 minutes")
+    );
+    router.set_weight(&dynamic, 60, &[]).await.unwrap_err();
+    dynamic.status.abort = true;
+    router.set_weight(&dynamic, 0, &[]).await.unwrap();
+    assert_eq!(fake.weights(), "100:0", "an abort does not wait");
 }
 
 #[tokio::test(start_paused = true)]

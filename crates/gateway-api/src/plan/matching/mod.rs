@@ -7,20 +7,22 @@ use rollouts_plugin::types::{HeaderRoutingMatch, RouteMatch, StringMatch};
 use serde_json::{Map, Value, json};
 
 pub use self::problem::MatchProblem;
-pub(super) use self::text::{Test, escaped};
-use self::text::{Text, anchored, is_header_name, is_header_value, one_of};
+use self::text::{MAX_QUERY_VALUE, Text, anchored, checked, is_header_name, is_header_value, one_of};
+pub(super) use self::text::{Test, cookie, escaped};
 use crate::RouteKind;
+use crate::config::RequestMatch;
 
 /// What a request must have, beside what the user's rule asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Conditions {
-    headers: Vec<Header>,
+    headers: Vec<Named>,
+    query_params: Vec<Named>,
     path: Option<Path>,
     method: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Header {
+struct Named {
     name: String,
     test: Test,
 }
@@ -50,7 +52,7 @@ impl Conditions {
     /// A header, the `Cookie` header for one.
     pub(super) fn of_header(name: &str, test: Test) -> Self {
         Self {
-            headers: vec![Header {
+            headers: vec![Named {
                 name: name.to_owned(),
                 test,
             }],
@@ -64,29 +66,80 @@ impl Conditions {
         for (name, value) in &route.headers {
             conditions.add_header(name, value)?;
         }
-        if let Some(path) = &route.path {
-            if kind != RouteKind::Http {
-                return Err(MatchProblem::NotForKind { field: "path", kind });
-            }
-            conditions.path = Some(match one_of("match.path", path)? {
-                Text::Exact(text) => Path::Exact(text.to_owned()),
-                Text::Prefix(text) => Path::Prefix(text.to_owned()),
-                Text::Regex(text) => Path::Regex(anchored("match.path", text)?),
+        conditions.set_path(kind, route.path.as_ref())?;
+        conditions.set_method(kind, route.method.as_ref())?;
+        Ok(conditions)
+    }
+
+    /// One alternative of the plugin's configuration.
+    pub(super) fn of_request(kind: RouteKind, request: &RequestMatch) -> Result<Self, MatchProblem> {
+        let mut conditions = Self::default();
+        for (name, value) in &request.headers {
+            conditions.add_header(name, value)?;
+        }
+        if let Some((name, value)) = &request.cookie {
+            let value = match one_of(&format!("the value of cookie {name}"), value)? {
+                Text::Exact(text) => escaped(text),
+                Text::Prefix(text) => format!("{}[^;]*", escaped(text)),
+                Text::Regex(text) => {
+                    format!("(?:{})", checked(&format!("the value of cookie {name}"), text)?)
+                }
+            };
+            let regex = StringMatch {
+                regex: cookie(name, &value),
+                ..StringMatch::default()
+            };
+            conditions.add_header("Cookie", &regex)?;
+        }
+        for (name, value) in &request.query_params {
+            conditions.add_query_param(kind, name, value)?;
+        }
+        conditions.set_path(kind, request.path.as_ref())?;
+        conditions.set_method(kind, request.method.as_ref())?;
+        Ok(conditions)
+    }
+
+    fn set_path(&mut self, kind: RouteKind, path: Option<&StringMatch>) -> Result<(), MatchProblem> {
+        let Some(path) = path else { return Ok(()) };
+        http_only(kind, "path")?;
+        self.path = Some(match one_of("match.path", path)? {
+            Text::Exact(text) => Path::Exact(text.to_owned()),
+            Text::Prefix(text) => Path::Prefix(text.to_owned()),
+            Text::Regex(text) => Path::Regex(anchored("match.path", text)?),
+        });
+        Ok(())
+    }
+
+    fn set_method(&mut self, kind: RouteKind, method: Option<&StringMatch>) -> Result<(), MatchProblem> {
+        let Some(method) = method else { return Ok(()) };
+        http_only(kind, "method")?;
+        let Text::Exact(method) = one_of("match.method", method)? else {
+            return Err(MatchProblem::MethodNotExact);
+        };
+        self.method = Some(method.to_owned());
+        Ok(())
+    }
+
+    fn add_query_param(
+        &mut self,
+        kind: RouteKind,
+        name: &str,
+        value: &StringMatch,
+    ) -> Result<(), MatchProblem> {
+        http_only(kind, "queryParams")?;
+        let field = format!("the value of query parameter {name}");
+        let test = Test::of(&field, value)?;
+        if !is_header_name(name) || !(1..=MAX_QUERY_VALUE).contains(&test.text().len()) {
+            return Err(MatchProblem::QueryParam {
+                name: name.to_owned(),
+                value: test.text().to_owned(),
             });
         }
-        if let Some(method) = &route.method {
-            if kind != RouteKind::Http {
-                return Err(MatchProblem::NotForKind {
-                    field: "method",
-                    kind,
-                });
-            }
-            let Text::Exact(method) = one_of("match.method", method)? else {
-                return Err(MatchProblem::MethodNotExact);
-            };
-            conditions.method = Some(method.to_owned());
-        }
-        Ok(conditions)
+        self.query_params.push(Named {
+            name: name.to_owned(),
+            test,
+        });
+        Ok(())
     }
 
     fn add_header(&mut self, name: &str, value: &StringMatch) -> Result<(), MatchProblem> {
@@ -96,11 +149,7 @@ impl Conditions {
             });
         }
         let field = format!("headerValue of header {name}");
-        let test = match one_of(&field, value)? {
-            Text::Exact(text) => Test::Exact(text.to_owned()),
-            Text::Prefix(text) => Test::Prefix(text.to_owned(), format!("^{}.*", escaped(text))),
-            Text::Regex(text) => Test::Regex(anchored(&field, text)?),
-        };
+        let test = Test::of(&field, value)?;
         let text = test.text();
         if !is_header_value(text) {
             return Err(MatchProblem::HeaderValue {
@@ -113,7 +162,7 @@ impl Conditions {
             .iter_mut()
             .find(|known| known.name.eq_ignore_ascii_case(name))
         {
-            None => self.headers.push(Header {
+            None => self.headers.push(Named {
                 name: name.to_owned(),
                 test,
             }),
@@ -130,46 +179,11 @@ impl Conditions {
     /// The user's match with these conditions in addition; [`None`] where no request can satisfy both.
     pub(super) fn join(&self, user: &Value) -> Result<Option<Value>, MatchProblem> {
         let mut joined = user.as_object().cloned().unwrap_or_default();
-        let fits =
-            self.join_headers(&mut joined)? && self.join_path(&mut joined)? && self.join_method(&mut joined);
+        let fits = join_all(&mut joined, Part::Headers, &self.headers)?
+            && join_all(&mut joined, Part::QueryParams, &self.query_params)?
+            && self.join_path(&mut joined)?
+            && self.join_method(&mut joined);
         Ok(fits.then(|| joined.into()))
-    }
-
-    fn join_headers(&self, joined: &mut Map<String, Value>) -> Result<bool, MatchProblem> {
-        if self.headers.is_empty() {
-            return Ok(true);
-        }
-        let mut headers = joined.remove("headers").and_then(|headers| match headers {
-            Value::Array(headers) => Some(headers),
-            _ => None,
-        });
-        let headers = headers.get_or_insert_default();
-        for header in &self.headers {
-            let same = |known: &&mut Value| {
-                known["name"]
-                    .as_str()
-                    .is_some_and(|name| name.eq_ignore_ascii_case(&header.name))
-            };
-            match headers.iter_mut().find(same) {
-                None => headers.push(header.test.to_match(&header.name)),
-                Some(known) => {
-                    let twice = || MatchProblem::HeaderTwice {
-                        name: header.name.clone(),
-                    };
-                    let theirs = Test::from_match(known).ok_or_else(twice)?;
-                    match theirs.and(&header.test).ok_or_else(twice)? {
-                        None => return Ok(false),
-                        Some(both) if both == theirs => {}
-                        Some(both) => {
-                            let name = known["name"].as_str().unwrap_or(&header.name).to_owned();
-                            *known = both.to_match(&name);
-                        }
-                    }
-                }
-            }
-        }
-        joined.insert("headers".into(), std::mem::take(headers).into());
-        Ok(true)
     }
 
     fn join_path(&self, joined: &mut Map<String, Value>) -> Result<bool, MatchProblem> {
@@ -208,6 +222,79 @@ impl Conditions {
                 true
             }
         }
+    }
+}
+
+/// A part of a match that is a map by name.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Headers,
+    QueryParams,
+}
+
+impl Part {
+    fn field(self) -> &'static str {
+        match self {
+            Self::Headers => "headers",
+            Self::QueryParams => "queryParams",
+        }
+    }
+
+    fn is_same(self, one: &str, other: &str) -> bool {
+        match self {
+            Self::Headers => one.eq_ignore_ascii_case(other),
+            Self::QueryParams => one == other,
+        }
+    }
+
+    fn twice(self, name: &str) -> MatchProblem {
+        let name = name.to_owned();
+        match self {
+            Self::Headers => MatchProblem::HeaderTwice { name },
+            Self::QueryParams => MatchProblem::QueryParamTwice { name },
+        }
+    }
+}
+
+/// Adds conditions to those of a user's match; false where no request can satisfy both.
+fn join_all(joined: &mut Map<String, Value>, part: Part, conditions: &[Named]) -> Result<bool, MatchProblem> {
+    if conditions.is_empty() {
+        return Ok(true);
+    }
+    let mut list = match joined.remove(part.field()) {
+        Some(Value::Array(list)) => list,
+        _ => Vec::new(),
+    };
+    for condition in conditions {
+        let same = |known: &&mut Value| {
+            known["name"]
+                .as_str()
+                .is_some_and(|name| part.is_same(name, &condition.name))
+        };
+        match list.iter_mut().find(same) {
+            None => list.push(condition.test.to_match(&condition.name)),
+            Some(known) => {
+                let twice = || part.twice(&condition.name);
+                let theirs = Test::from_match(known).ok_or_else(twice)?;
+                match theirs.and(&condition.test).ok_or_else(twice)? {
+                    None => return Ok(false),
+                    Some(both) if both == theirs => {}
+                    Some(both) => {
+                        let name = known["name"].as_str().unwrap_or(&condition.name).to_owned();
+                        *known = both.to_match(&name);
+                    }
+                }
+            }
+        }
+    }
+    joined.insert(part.field().into(), list.into());
+    Ok(true)
+}
+
+fn http_only(kind: RouteKind, field: &'static str) -> Result<(), MatchProblem> {
+    match kind {
+        RouteKind::Http => Ok(()),
+        kind => Err(MatchProblem::NotForKind { field, kind }),
     }
 }
 

@@ -48,6 +48,24 @@ pub enum MatchProblem {
         /// Name of the header.
         name: String,
     },
+    /// A query parameter that matches do not take.
+    #[error(
+        "queryParams: {name:?} with the value {value:?} cannot be matched, accepted are a token and at most 1024 characters"
+    )]
+    QueryParam {
+        /// Name of the parameter.
+        name: String,
+        /// What was found.
+        value: String,
+    },
+    /// The user's rule has a condition on the same query parameter, and both cannot be said at once.
+    #[error(
+        "the rule already matches query parameter {name} by another expression, it can be matched only once"
+    )]
+    QueryParamTwice {
+        /// Name of the parameter.
+        name: String,
+    },
     /// The user's rule has a condition on the path, and both cannot be said at once.
     #[error("the rule already matches the path by another expression, a path can be matched only once")]
     PathTwice,

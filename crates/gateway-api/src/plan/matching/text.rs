@@ -7,6 +7,8 @@ use super::MatchProblem;
 
 /// Longest value of a header match (Gateway API `HTTPHeaderMatch.value`).
 pub(super) const MAX_HEADER_VALUE: usize = 4096;
+/// Longest value of a query parameter match (Gateway API `HTTPQueryParamMatch.value`).
+pub(super) const MAX_QUERY_VALUE: usize = 1024;
 /// Longest name of a header (Gateway API `HeaderName`).
 const MAX_HEADER_NAME: usize = 256;
 
@@ -20,6 +22,14 @@ pub(in crate::plan) enum Test {
 }
 
 impl Test {
+    pub(super) fn of(field: &str, value: &StringMatch) -> Result<Self, MatchProblem> {
+        Ok(match one_of(field, value)? {
+            Text::Exact(text) => Self::Exact(text.to_owned()),
+            Text::Prefix(text) => Self::Prefix(text.to_owned(), format!("^{}.*", escaped(text))),
+            Text::Regex(text) => Self::Regex(anchored(field, text)?),
+        })
+    }
+
     pub(super) fn text(&self) -> &str {
         match self {
             Self::Exact(text) | Self::Prefix(_, text) | Self::Regex(text) => text,
@@ -78,6 +88,19 @@ pub(super) fn one_of<'a>(field: &str, value: &'a StringMatch) -> Result<Text<'a>
 
 /// An expression that matches the whole value: some gateways search where others compare.
 pub(super) fn anchored(field: &str, expression: &str) -> Result<String, MatchProblem> {
+    checked(field, expression)?;
+    let is_whole = expression.starts_with('^')
+        && expression.ends_with('$')
+        && !expression.ends_with("\\$")
+        && !expression.contains('|');
+    match is_whole {
+        true => Ok(expression.to_owned()),
+        false => Ok(format!("^(?:{expression})$")),
+    }
+}
+
+/// Refuses what is no regular expression before the API server stores it.
+pub(super) fn checked<'a>(field: &str, expression: &'a str) -> Result<&'a str, MatchProblem> {
     regex_syntax::Parser::new().parse(expression).map_err(|error| {
         let message = match error {
             regex_syntax::Error::Parse(error) => error.kind().to_string(),
@@ -89,14 +112,12 @@ pub(super) fn anchored(field: &str, expression: &str) -> Result<String, MatchPro
             message,
         }
     })?;
-    let is_whole = expression.starts_with('^')
-        && expression.ends_with('$')
-        && !expression.ends_with("\\$")
-        && !expression.contains('|');
-    match is_whole {
-        true => Ok(expression.to_owned()),
-        false => Ok(format!("^(?:{expression})$")),
-    }
+    Ok(expression)
+}
+
+/// An expression for a `Cookie` header with this cookie among others; `value` is an expression.
+pub(in crate::plan) fn cookie(name: &str, value: &str) -> String {
+    format!("^(?:.*;\\s*)?{}={value}(?:;.*)?$", escaped(name))
 }
 
 /// The text as an expression that matches just it (RE2 syntax, which gateways take).

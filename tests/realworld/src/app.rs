@@ -64,7 +64,7 @@ impl App {
     /// `GET /` at its host name.
     #[must_use]
     pub fn load(&self) -> Load {
-        Load::new(self.stage.world.traefik.address(), &self.host())
+        Load::new(self.stage.gateway.address(), &self.host())
     }
 
     /// Waits until the gateway works with the weights that the route has in the API, and with exactly the ready pods
@@ -77,18 +77,15 @@ impl App {
             format!("the gateway to work with route {} as it is", self.name),
             STEP,
             async || {
-                let weights = weights(&self.route().await?);
+                let route = self.route().await?;
+                let weights = weights(&route);
                 let mut pods = BTreeMap::new();
                 for service in weights.keys() {
                     pods.insert(service.clone(), self.ready_pods(service).await?);
                 }
-                let wanted = LiveRoute { weights, pods };
-                let live = self
-                    .stage
-                    .world
-                    .traefik
-                    .live_route(&self.stage.namespace, &self.name)
-                    .await?;
+                // A service that gets nothing may have any pods, or be gone.
+                let wanted = LiveRoute { weights, pods }.without_idle();
+                let live = self.stage.world.live_route(self.stage.gateway, &route).await?;
                 Ok(Seen::when(live == wanted, (), || {
                     format!("in the API {wanted:?}, in the gateway {live:?}")
                 }))
@@ -124,12 +121,26 @@ impl App {
     /// # Errors
     /// When it is not, or requests fail.
     pub async fn count(&self, version: &str, share: f64) -> Result<()> {
+        self.count_of("", &self.load(), REQUESTS, version, share).await
+    }
+
+    /// As [`App::count`], with so many requests of another kind, which `which` names in the printed line.
+    ///
+    /// # Errors
+    /// As [`App::count`].
+    pub async fn count_of(
+        &self,
+        which: &str,
+        load: &Load,
+        requests: u64,
+        version: &str,
+        share: f64,
+    ) -> Result<()> {
         self.settled().await?;
-        let tally = self.load().send(REQUESTS).await?;
-        let sentence = tally
-            .expect_share(version, share)
-            .with_context(|| self.name.clone())?;
-        self.stage.say(&format!("{}: {sentence}", self.name));
+        let tally = load.send(requests).await?;
+        let name = format!("{}{}{which}", self.name, if which.is_empty() { "" } else { ", " });
+        let sentence = tally.expect_share(version, share).with_context(|| name.clone())?;
+        self.stage.say(&format!("{name}: {sentence}"));
         Ok(())
     }
 

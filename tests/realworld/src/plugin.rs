@@ -1,4 +1,4 @@
-//! The plugin under test: the static binary that an operator would install.
+//! The plugins under test: the static binaries that an operator would install.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,16 +7,35 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{console, plan};
 
-/// The traffic router's binary.
-pub const ROUTER: &str = "rollouts-plugin-trafficrouter-gatewayapi";
+/// A plugin of this workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plugin {
+    /// The crate.
+    pub package: &'static str,
+    /// The executable.
+    pub binary: &'static str,
+}
 
-/// Builds the traffic router from this workspace: static, with the profile that links quickly.
+/// The traffic router.
+pub const ROUTER: Plugin = Plugin {
+    package: "gateway-api",
+    binary: "rollouts-plugin-trafficrouter-gatewayapi",
+};
+
+/// The metric provider.
+pub const DATADOG: Plugin = Plugin {
+    package: "datadog",
+    binary: "rollouts-plugin-metric-datadog",
+};
+
+/// Builds a plugin from this workspace: static, with the profile that links quickly.
 ///
 /// # Errors
 /// When cargo fails.
-pub fn build_router() -> Result<PathBuf> {
+pub fn build(plugin: Plugin) -> Result<PathBuf> {
+    let Plugin { package, binary } = plugin;
     let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
-    console::say("plugin", &format!("building {ROUTER} for {target}"));
+    console::say("plugin", &format!("building {binary} for {target}"));
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .current_dir(plan::repository())
@@ -26,18 +45,19 @@ pub fn build_router() -> Result<PathBuf> {
             "--profile",
             "quick",
             "--package",
-            "gateway-api",
+            package,
             "--bin",
-            ROUTER,
+            binary,
         ])
         .args(["--target", &target, "--message-format", "json"])
         .stderr(std::process::Stdio::inherit())
         .output()
         .context("start cargo")?;
     if !output.status.success() {
-        bail!("cargo could not build {ROUTER}; is the target there? `rustup target add {target}`");
+        bail!("cargo could not build {binary}; is the target there? `rustup target add {target}`");
     }
-    executable(&String::from_utf8_lossy(&output.stdout)).with_context(|| format!("cargo built no {ROUTER}"))
+    executable(binary, &String::from_utf8_lossy(&output.stdout))
+        .with_context(|| format!("cargo built no {binary}"))
 }
 
 /// Refuses a file that the controller's image, which has no dynamic linker, could not start.
@@ -79,13 +99,13 @@ fn needs_interpreter(elf: &[u8]) -> bool {
         .any(|header| word(offset as usize + header * usize::from(size)) == Some(PT_INTERP))
 }
 
-/// The executable that cargo's JSON messages name.
-fn executable(messages: &str) -> Option<PathBuf> {
+/// The executable of that name in cargo's JSON messages.
+fn executable(binary: &str, messages: &str) -> Option<PathBuf> {
     let messages = messages
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     messages
-        .filter(|message| message["target"]["name"] == ROUTER)
+        .filter(|message| message["target"]["name"] == binary)
         .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
         .next_back()
 }
@@ -96,12 +116,16 @@ mod tests {
 
     #[test]
     fn the_executable_is_taken_from_cargos_messages() {
+        let binary = ROUTER.binary;
         let messages = format!(
             "{{\"reason\":\"compiler-artifact\",\"target\":{{\"name\":\"gob\"}},\"executable\":null}}\n\
-             {{\"reason\":\"compiler-artifact\",\"target\":{{\"name\":\"{ROUTER}\"}},\"executable\":\"/target/{ROUTER}\"}}\n\
+             {{\"reason\":\"compiler-artifact\",\"target\":{{\"name\":\"{binary}\"}},\"executable\":\"/target/{binary}\"}}\n\
              {{\"reason\":\"build-finished\",\"success\":true}}\n"
         );
-        assert_eq!(executable(&messages), Some(format!("/target/{ROUTER}").into()));
+        assert_eq!(
+            executable(binary, &messages),
+            Some(format!("/target/{binary}").into())
+        );
     }
 
     /// This test is linked dynamically on glibc systems, and statically for musl.

@@ -24,6 +24,10 @@ pub enum Promotion {
     Next,
     /// To the end, without analysis, pauses and steps (`--full`).
     Full,
+    /// Over the current step (`--skip-current-step`).
+    SkipStep,
+    /// Over all steps (`--skip-all-steps`).
+    SkipSteps,
 }
 
 impl Rollout {
@@ -111,6 +115,18 @@ impl Rollout {
             .merge(&self.address(), "status", &json!({"status": {"abort": false}}))
             .await?;
         Ok(())
+    }
+
+    /// Waits until an abort has taken all weight from the canary.
+    ///
+    /// # Errors
+    /// When it has not in time, with its status.
+    pub async fn aborted(&self, within: Duration) -> Result<Value> {
+        self.becomes("to be degraded by the abort", within, |rollout| {
+            let canary = &rollout["status"]["canary"]["weights"]["canary"];
+            rollout["status"]["phase"] == "Degraded" && canary["weight"].as_u64().unwrap_or(0) == 0
+        })
+        .await
     }
 
     /// Waits until it pauses at the pause step with this index (from 0).
@@ -214,7 +230,8 @@ fn with_version(containers: &Value, version: &str) -> Result<Value> {
 /// deprecated flags.
 fn plan_promotion(rollout: &Value, promotion: Promotion) -> (Option<Value>, Option<Value>) {
     let (spec, status) = (&rollout["spec"], &rollout["status"]);
-    let unpause = (spec["paused"] == true).then(|| json!({"spec": {"paused": false}}));
+    let skip = matches!(promotion, Promotion::SkipStep | Promotion::SkipSteps);
+    let unpause = (spec["paused"] == true && !skip).then(|| json!({"spec": {"paused": false}}));
     let paused = status["pauseConditions"]
         .as_array()
         .is_some_and(|conditions| !conditions.is_empty());
@@ -225,6 +242,8 @@ fn plan_promotion(rollout: &Value, promotion: Promotion) -> (Option<Value>, Opti
         Promotion::Full => {
             (status["currentPodHash"] != status["stableRS"]).then(|| json!({"promoteFull": true}))
         }
+        Promotion::SkipStep => next.map(|next| json!({"currentStepIndex": next})),
+        Promotion::SkipSteps => Some(json!({"currentStepIndex": steps})),
         Promotion::Next if paused && inconclusive && status["controllerPause"] == true => next
             .map(|next| json!({"pauseConditions": null, "controllerPause": false, "currentStepIndex": next})),
         Promotion::Next if paused => Some(json!({"pauseConditions": null})),
@@ -243,7 +262,7 @@ mod tests {
 
     #[test]
     fn promotions_are_those_of_the_kubectl_plugin() {
-        use Promotion::{Full, Next};
+        use Promotion::{Full, Next, SkipStep, SkipSteps};
         let paused = json!([{"reason": "CanaryPauseStep"}]);
         let inconclusive = json!({"currentStepAnalysisRunStatus": {"status": "Inconclusive"}});
         for (name, status, promotion, expected) in [
@@ -270,6 +289,18 @@ mod tests {
                 json!({"pauseConditions": paused, "controllerPause": true, "currentStepIndex": 0, "canary": inconclusive}),
                 Next,
                 Some(json!({"pauseConditions": null, "controllerPause": false, "currentStepIndex": 1})),
+            ),
+            (
+                "over a pause step",
+                json!({"pauseConditions": paused, "currentStepIndex": 1}),
+                SkipStep,
+                Some(json!({"currentStepIndex": 2})),
+            ),
+            (
+                "over all steps",
+                json!({"currentStepIndex": 0}),
+                SkipSteps,
+                Some(json!({"currentStepIndex": 2})),
             ),
             (
                 "full in mid-release",

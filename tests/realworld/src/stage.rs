@@ -12,7 +12,7 @@ use crate::console;
 use crate::example::{Example, OLD};
 use crate::plan::Form;
 use crate::rollout::Rollout;
-use crate::world::World;
+use crate::world::{Gateway, World};
 
 /// How long any step of a release may take. Each takes a second or two; machines of CI are busy.
 pub const STEP: Duration = Duration::from_secs(120);
@@ -26,6 +26,8 @@ pub struct Stage {
     pub scene: &'static str,
     /// The scene's own namespace; it is there already.
     pub namespace: String,
+    /// The gateway that its routes attach to.
+    pub gateway: Gateway,
 }
 
 impl Stage {
@@ -33,7 +35,7 @@ impl Stage {
     ///
     /// # Errors
     /// The API server's refusal.
-    pub async fn set(world: Arc<World>, scene: &'static str) -> Result<Self> {
+    pub async fn set(world: Arc<World>, scene: &'static str, gateway: Gateway) -> Result<Self> {
         let namespace = scene.to_owned();
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         world.cluster.apply("", &object).await?;
@@ -41,6 +43,7 @@ impl Stage {
             world,
             scene,
             namespace,
+            gateway,
         })
     }
 
@@ -75,6 +78,7 @@ impl Stage {
         let app = App::new(self, &example.name());
         let mut example = example.clone();
         example.route["spec"]["hostnames"] = json!([app.host()]);
+        example.route["spec"]["parentRefs"][0]["name"] = json!(self.gateway.name());
         self.cluster()
             .apply_all(&self.namespace, &example.objects())
             .await?;

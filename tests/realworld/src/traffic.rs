@@ -12,8 +12,9 @@ use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::binomial::{CONFIDENCE, accepted};
 use crate::kubelet::VERSION_HEADER;
@@ -56,6 +57,13 @@ impl Load {
         self
     }
 
+    /// With another path and query.
+    #[must_use]
+    pub fn path(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+
     /// Sends `count` requests and counts who answered.
     ///
     /// # Errors
@@ -85,8 +93,36 @@ impl Load {
             .fold(Tally::default(), Tally::merge))
     }
 
+    /// Sends requests without end, each [`Load::at_once`] of them after a rest, until it is told to stop.
+    ///
+    /// # Errors
+    /// When the load itself is malformed.
+    pub fn keep_sending(&self) -> Result<Stream> {
+        self.request()?;
+        let (stop, stopped) = watch::channel(false);
+        let client = client();
+        let mut workers = JoinSet::new();
+        for _ in 0..self.at_once {
+            let (load, stopped, client) = (self.clone(), stopped.clone(), client.clone());
+            workers.spawn(async move {
+                let mut tally = Tally::default();
+                while !*stopped.borrow() {
+                    tally.add(load.one(&client).await);
+                    sleep(REST).await;
+                }
+                tally
+            });
+        }
+        Ok(Stream { stop, workers })
+    }
+
     async fn one(&self, client: &HttpClient) -> Result<String, String> {
-        let request = self.request().expect("checked before the first request");
+        self.ask(client).await.map(|answer| answer.version)
+    }
+
+    /// Sends one request; the words of an error say what went wrong, and from whom it came.
+    pub(crate) async fn ask(&self, client: &HttpClient) -> Result<Answer, String> {
+        let request = self.request().map_err(|error| format!("{error:#}"))?;
         let answered = timeout(DEADLINE, async {
             let response = client.request(request).await.map_err(|error| chain(&error))?;
             let status = response.status();
@@ -95,6 +131,10 @@ impl Load {
                 .get(VERSION_HEADER)
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned);
+            let cookies = response.headers().get_all("set-cookie").into_iter();
+            let cookies = cookies
+                .filter_map(|value| value.to_str().ok().map(str::to_owned))
+                .collect();
             let body = response
                 .into_body()
                 .collect()
@@ -102,7 +142,7 @@ impl Load {
                 .map_err(|error| chain(&error))?
                 .to_bytes();
             match version {
-                Some(version) if status.is_success() => Ok(version),
+                Some(version) if status.is_success() => Ok(Answer { version, cookies }),
                 Some(version) => Err(format!("{status} from {version}")),
                 None => Err(format!(
                     "{status} from the gateway: {}",
@@ -124,6 +164,34 @@ impl Load {
         request
             .body(Empty::new())
             .with_context(|| format!("request to {}{}", self.host, self.path))
+    }
+}
+
+/// A successful answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) version: String,
+    /// The values of its `Set-Cookie` headers.
+    pub(crate) cookies: Vec<String>,
+}
+
+/// Requests that are sent until someone has seen enough.
+#[derive(Debug)]
+pub struct Stream {
+    stop: watch::Sender<bool>,
+    workers: JoinSet<Tally>,
+}
+
+/// How long each of a stream's senders rests after an answer.
+const REST: Duration = Duration::from_millis(20);
+
+impl Stream {
+    /// Stops, and tells who answered how often from first to last.
+    pub async fn stop(self) -> Tally {
+        // The workers hold receivers until they have seen it.
+        let _ = self.stop.send(true);
+        let tallies = self.workers.join_all().await;
+        tallies.into_iter().fold(Tally::default(), Tally::merge)
     }
 }
 
@@ -149,6 +217,25 @@ impl Tally {
         self.answered.get(version).copied().unwrap_or_default()
     }
 
+    /// Checks that there were requests and that none failed; the sentence that comes back states the count.
+    ///
+    /// # Errors
+    /// What failed, and how often.
+    pub fn expect_no_failure(&self) -> Result<String> {
+        let total = self.total();
+        if total == 0 || !self.failed.is_empty() {
+            bail!(
+                "requests failed: {:?} (of {total}; answered: {:?})",
+                self.failed,
+                self.answered
+            );
+        }
+        Ok(format!(
+            "none of {total} requests failed; answered: {:?}",
+            self.answered
+        ))
+    }
+
     /// Checks that no request failed and that the share of `version` is consistent with `share` (`0.0..=1.0`); the
     /// sentence that comes back states count and interval.
     ///
@@ -156,13 +243,7 @@ impl Tally {
     /// The same sentence, when it is not so.
     pub fn expect_share(&self, version: &str, share: f64) -> Result<String> {
         let (total, count) = (self.total(), self.of(version));
-        if !self.failed.is_empty() {
-            bail!(
-                "requests failed: {:?} (of {total}; answered: {:?})",
-                self.failed,
-                self.answered
-            );
-        }
+        self.expect_no_failure()?;
         let range = accepted(total, share, CONFIDENCE);
         let sentence = format!(
             "{version} answered {count} of {total} requests; {} % of {total}, {} % binomial: {} to {}",
@@ -218,9 +299,9 @@ pub async fn fetch(url: &str) -> Result<(u16, String)> {
     .await?
 }
 
-type HttpClient = Client<HttpConnector, Empty<Bytes>>;
+pub(crate) type HttpClient = Client<HttpConnector, Empty<Bytes>>;
 
-fn client() -> HttpClient {
+pub(crate) fn client() -> HttpClient {
     Client::builder(TokioExecutor::new()).build_http()
 }
 
@@ -292,6 +373,15 @@ mod tests {
         assert!(
             error.to_string().starts_with("requests failed: {\"503"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn no_requests_at_all_prove_nothing() {
+        assert!(tally(&[], &[]).expect_no_failure().is_err());
+        assert_eq!(
+            tally(&[("v1", 3)], &[]).expect_no_failure().unwrap(),
+            "none of 3 requests failed; answered: {\"v1\": 3}"
         );
     }
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Plugins, Scene, Turn};
+use super::{Controllers, Gateway, Plugins, Scene, Turn};
 use crate::example::{Example, NEW, OLD};
 use crate::rollout::Promotion;
 use crate::stage::{STEP, Stage};
@@ -12,6 +12,8 @@ pub(super) const SCENE: Scene = Scene {
     proves: "an aborted release returns all requests to v1; retried, it begins again; v1 set again ends it",
     plugins: Plugins::Router,
     turn: Turn::Together,
+    controllers: Controllers::All,
+    gateway: Gateway::Traefik,
     run: |stage| Box::pin(run(stage)),
 };
 

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
-use super::{Plugins, Scene, Turn, router};
+use super::{Controllers, Gateway, Plugins, Scene, Turn, router};
 use crate::app::App;
 use crate::example::{Example, NEW, OLD, ROUTER};
 use crate::plan::Plan;
@@ -23,6 +23,8 @@ pub(super) const SCENE: Scene = Scene {
     proves: "a wrong route, backend, setting or API server is told in the Rollout's events; requests are dealt as before",
     plugins: Plugins::Registered(registrations),
     turn: Turn::Together,
+    controllers: Controllers::All,
+    gateway: Gateway::Traefik,
     run: |stage| Box::pin(run(stage)),
 };
 
@@ -66,7 +68,10 @@ fn mistakes() -> [Mistake; 5] {
         Mistake {
             name: "cut-off",
             plugins: plugins(CUT_OFF, json!({"httpRoute": "cut-off"})),
-            words: &["HTTPRoute bad-input/cut-off", "the API server cannot be reached"],
+            words: &[
+                "HTTPRoute bad-input/cut-off",
+                "the API server https://127.0.0.1:9 cannot be reached",
+            ],
         },
         Mistake {
             name: "no-backend",

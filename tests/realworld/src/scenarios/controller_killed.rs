@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
-use super::{Plugins, Scene, Turn};
+use super::{Controllers, Gateway, Plugins, Scene, Turn};
 use crate::example::{Example, NEW, OLD};
 use crate::rollout::Promotion;
 use crate::stage::{STEP, Stage};
@@ -15,6 +15,8 @@ pub(super) const SCENE: Scene = Scene {
     plugins: Plugins::Router,
     // Every plugin of the world ends with the controller.
     turn: Turn::Alone,
+    controllers: Controllers::All,
+    gateway: Gateway::Traefik,
     run: |stage| Box::pin(run(stage)),
 };
 

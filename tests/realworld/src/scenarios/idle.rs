@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use tokio::time::{Instant, sleep};
 
-use super::{Plugins, Scene, Turn};
+use super::{Controllers, Gateway, Plugins, Scene, Turn};
 use crate::example::{Example, NEW, OLD};
 use crate::plan::Form;
 use crate::rollout::Promotion;
@@ -18,6 +18,8 @@ pub(super) const SCENE: Scene = Scene {
     proves: "a plugin without work for minutes is still the same process (a stream without ACK ends it after 75 s) and answers",
     plugins: Plugins::OwnRouter(NAME),
     turn: Turn::Together,
+    controllers: Controllers::All,
+    gateway: Gateway::Traefik,
     run: |stage| Box::pin(run(stage)),
 };
 

@@ -5,6 +5,7 @@
 mod abort;
 mod bad_input;
 mod controller_killed;
+mod datadog;
 mod idle;
 mod play;
 mod plugin_killed;
@@ -17,10 +18,11 @@ use futures::future::LocalBoxFuture;
 
 use crate::example::ROUTER;
 use crate::plan::Plan;
+use crate::plugin::{self, Plugin};
 use crate::stage::Stage;
-use crate::world::{PluginKind, Registration};
+use crate::world::{Gateway, PluginKind, Registration};
 
-pub use play::{all_names, play};
+pub use play::{names_for, play};
 
 /// Something that happens in a world and proves something.
 #[derive(Clone, Copy)]
@@ -33,6 +35,10 @@ pub struct Scene {
     pub plugins: Plugins,
     /// Beside which others it can be played.
     pub turn: Turn,
+    /// With which controllers it is played when nobody asks for one in particular.
+    pub controllers: Controllers,
+    /// The gateway that its routes attach to.
+    pub gateway: Gateway,
     /// The scene.
     pub run: fn(Stage) -> LocalBoxFuture<'static, Result<()>>,
 }
@@ -46,8 +52,10 @@ pub enum Plugins {
     Router,
     /// The traffic router under a name of its own: its process is not shared.
     OwnRouter(&'static str),
-    /// Whatever the function says.
+    /// The traffic router, as the function says.
     Registered(fn(&Plan) -> Result<Vec<Registration>>),
+    /// The metric provider for Datadog under this name, with these arguments.
+    Datadog(&'static str, &'static [&'static str]),
 }
 
 /// Beside which others a scene can be played.
@@ -57,6 +65,17 @@ pub enum Turn {
     Together,
     /// It breaks what others stand on; it is played after them.
     Alone,
+}
+
+/// With which controllers a scene is played when nobody asks for one in particular.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Controllers {
+    /// With each of [`crate::plan::CONTROLLERS`]: what the protocol's peer decides.
+    All,
+    /// With the newest: what older ones cannot do, or would do alike.
+    Newest,
+    /// With the newest, and only in the long form.
+    NewestAtLength,
 }
 
 /// Every scene.
@@ -69,6 +88,10 @@ pub const SCENES: &[Scene] = &[
     plugin_killed::SCENE,
     idle::SCENE,
     controller_killed::SCENE,
+    datadog::release::SCENE,
+    datadog::crowd::SCENE,
+    datadog::neighbours::SCENE,
+    datadog::storm::SCENE,
 ];
 
 /// The scene of that name.
@@ -78,10 +101,14 @@ pub fn find(name: &str) -> Option<&'static Scene> {
 }
 
 impl Scene {
-    /// Whether it needs the traffic router's binary.
+    /// The plugin whose binary it needs.
     #[must_use]
-    pub fn needs_router(&self) -> bool {
-        !matches!(self.plugins, Plugins::None)
+    pub fn needs(&self) -> Option<Plugin> {
+        match self.plugins {
+            Plugins::None => None,
+            Plugins::Router | Plugins::OwnRouter(_) | Plugins::Registered(_) => Some(plugin::ROUTER),
+            Plugins::Datadog(..) => Some(plugin::DATADOG),
+        }
     }
 
     /// What the controller of its world must have registered.
@@ -94,6 +121,7 @@ impl Scene {
             Plugins::Router => Ok(vec![router(plan, ROUTER)?]),
             Plugins::OwnRouter(name) => Ok(vec![router(plan, name)?]),
             Plugins::Registered(registrations) => registrations(plan),
+            Plugins::Datadog(name, args) => Ok(vec![datadog::registration(plan, name, args)?]),
         }
     }
 }

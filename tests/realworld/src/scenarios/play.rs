@@ -7,9 +7,9 @@ use anyhow::{Context, Result, anyhow};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::timeout;
 
-use super::{SCENES, Scene, Turn, find};
+use super::{Controllers, SCENES, Scene, Turn, find};
 use crate::console;
-use crate::plan::{Form, Plan, Report};
+use crate::plan::{CONTROLLERS, Form, Plan, Report};
 use crate::stage::Stage;
 use crate::world::{Registration, World};
 
@@ -96,7 +96,7 @@ fn note(report: &mut Report, name: &str, outcome: Result<()>) {
 /// Plays one scene to its end, whatever that is.
 async fn perform(world: Arc<World>, scene: Scene) -> Result<()> {
     let begin = Instant::now();
-    let stage = Stage::set(world.clone(), scene.name).await?;
+    let stage = Stage::set(world.clone(), scene.name, scene.gateway).await?;
     stage.say(&format!("to prove: {}", scene.proves));
     // A task of its own, so that a panic is a failure of this scene alone.
     let mut playing = tokio::task::spawn_local((scene.run)(stage.clone()));
@@ -133,8 +133,17 @@ fn limit(form: Form) -> Duration {
     }
 }
 
-/// Names of all scenes, for those who ask for no particular one.
+/// Names of the scenes that are played with a controller when nobody asks for particular ones.
 #[must_use]
-pub fn all_names() -> Vec<String> {
-    SCENES.iter().map(|scene| scene.name.to_owned()).collect()
+pub fn names_for(controller: &str, form: Form) -> Vec<String> {
+    let newest = controller == CONTROLLERS[0].version;
+    SCENES
+        .iter()
+        .filter(|scene| match scene.controllers {
+            Controllers::All => true,
+            Controllers::Newest => newest,
+            Controllers::NewestAtLength => newest && form == Form::Long,
+        })
+        .map(|scene| scene.name.to_owned())
+        .collect()
 }

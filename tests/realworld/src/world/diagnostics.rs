@@ -51,6 +51,10 @@ impl World {
                 .await
                 .unwrap_or_else(|error| error.to_string()),
         )?;
+        if let Some(envoy) = &self.envoy {
+            let live = envoy.live().await.unwrap_or_else(|error| error.to_string());
+            std::fs::write(folder.join("envoy.json"), live)?;
+        }
         Ok(first)
     }
 

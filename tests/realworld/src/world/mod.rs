@@ -3,15 +3,17 @@
 mod control_plane;
 pub mod credentials;
 mod diagnostics;
+mod envoy;
+mod gateway;
 mod rollouts;
 mod traefik;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Result, bail};
-use serde_json::json;
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::console;
@@ -22,8 +24,10 @@ use crate::tools::Toolbox;
 use control_plane::ControlPlane;
 use credentials::Credentials;
 
+pub use envoy::EnvoyGateway;
+pub use gateway::{GATEWAY_NAMESPACE, Gateway, LiveRoute};
 pub use rollouts::{PluginKind, Registration, RolloutsController};
-pub use traefik::{GATEWAY, GATEWAY_NAMESPACE, LiveRoute, Traefik};
+pub use traefik::Traefik;
 
 /// A running world.
 #[derive(Debug)]
@@ -38,8 +42,10 @@ pub struct World {
     pub kubelet: Kubelet,
     /// The Argo Rollouts controller with its plugins.
     pub controller: RolloutsController,
-    /// The gateway.
+    /// The gateway that every world has.
     pub traefik: Traefik,
+    /// The other gateway, where a scene asks for it.
+    pub envoy: Option<EnvoyGateway>,
     control_plane: Vec<Process>,
 }
 
@@ -64,12 +70,24 @@ impl Ground {
         args: &[&str],
         env: &[(&str, &str)],
     ) -> Result<Process> {
+        self.start_command(name, self.toolbox.program(program)?, args, env)
+            .await
+    }
+
+    /// Starts an executable that is not in the table of tools.
+    async fn start_command(
+        &self,
+        name: &str,
+        program: &Path,
+        args: &[&str],
+        env: &[(&str, &str)],
+    ) -> Result<Process> {
         let env = env
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Process::start(Launch {
             name: name.to_owned(),
-            program: self.toolbox.program(program)?.clone(),
+            program: program.to_owned(),
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
             env: env.collect::<BTreeMap<_, _>>(),
             folder: self.folder.join(name),
@@ -104,7 +122,7 @@ impl World {
         } = ControlPlane::start(&ground).await?;
         tell("etcd and kube-apiserver are up");
         let rollouts = format!("argo-rollouts-{}", plan.controller);
-        for namespace in [rollouts::NAMESPACE, GATEWAY_NAMESPACE] {
+        for namespace in [rollouts::NAMESPACE, GATEWAY_NAMESPACE, envoy::NAMESPACE] {
             let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
             cluster.apply("", &namespace).await?;
         }
@@ -115,13 +133,20 @@ impl World {
         )?;
         processes.push(control_plane::start_controller_manager(&ground).await?);
         tell("the kubelet stand-in runs, Gateway API and Argo Rollouts are defined");
-        let (controller, traefik) = futures::try_join!(
+        let (controller, traefik, envoy) = futures::try_join!(
             RolloutsController::start(&ground, &plan, &cluster, registrations),
             Traefik::start(&ground, &cluster),
+            async {
+                match plan.gateways.contains(&Gateway::Envoy) {
+                    true => EnvoyGateway::start(&ground, &cluster).await.map(Some),
+                    false => Ok(None),
+                }
+            },
         )?;
         tell(&format!(
-            "Argo Rollouts {} and Traefik are ready",
-            plan.controller
+            "Argo Rollouts {}, Traefik{} are ready",
+            plan.controller,
+            envoy.as_ref().map_or("", |_| " and Envoy Gateway")
         ));
         Ok(Self {
             plan,
@@ -130,6 +155,7 @@ impl World {
             kubelet,
             controller,
             traefik,
+            envoy,
             control_plane: processes,
         })
     }
@@ -153,10 +179,30 @@ impl World {
         Ok(())
     }
 
+    /// What a gateway's data plane works with for an HTTPRoute, without services that get nothing.
+    ///
+    /// # Errors
+    /// When the world has no such gateway, or it does not answer.
+    pub async fn live_route(&self, gateway: Gateway, route: &Value) -> Result<LiveRoute> {
+        let field = |name: &str| route["metadata"][name].as_str().unwrap_or_default();
+        match gateway {
+            Gateway::Traefik => {
+                let live = self.traefik.live_route(field("namespace"), field("name")).await?;
+                Ok(live.without_idle())
+            }
+            Gateway::Envoy => {
+                let envoy = self.envoy.as_ref().context("this world has no Envoy")?;
+                envoy.live_route(route).await
+            }
+        }
+    }
+
     /// The processes, in the order of their start.
     fn processes(&self) -> impl DoubleEndedIterator<Item = &Process> {
         self.control_plane
             .iter()
-            .chain([self.traefik.process(), self.controller.process()])
+            .chain([self.traefik.process()])
+            .chain(self.envoy.as_ref().map(EnvoyGateway::process))
+            .chain([self.controller.process()])
     }
 }

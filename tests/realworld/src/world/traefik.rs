@@ -1,24 +1,16 @@
 //! Traefik as the gateway.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::credentials::{ADMIN, API_SERVER};
+use super::gateway::{GATEWAY_NAMESPACE, Gateway, LiveRoute};
 use super::{Ground, control_plane};
 use crate::cluster::{Address, Cluster, Kind};
 use crate::process::Process;
 use crate::traffic;
 use crate::wait::Seen;
 
-/// The namespace of the Gateway.
-pub const GATEWAY_NAMESPACE: &str = "gateway-system";
-/// The name of the Gateway; routes of all namespaces may attach to it.
-pub const GATEWAY: &str = "gateway";
-
-/// Where requests go in. The port is that of the Gateway's listener, too: Traefik matches the two.
-const WEB: u16 = 8000;
 /// Where Traefik tells about itself.
 const ADMINISTRATION: u16 = 8001;
 
@@ -35,7 +27,7 @@ impl Traefik {
             .start(
                 "traefik",
                 &[
-                    &format!("--entrypoints.web.address=127.0.0.1:{WEB}"),
+                    &format!("--entrypoints.web.address={}", Gateway::Traefik.address()),
                     &format!("--entrypoints.traefik.address=127.0.0.1:{ADMINISTRATION}"),
                     "--api.insecure=true",
                     // Its files are not part of the Go module.
@@ -56,11 +48,17 @@ impl Traefik {
                 &[],
             )
             .await?;
-        cluster.apply_all("", &gateway_objects()).await?;
+        // Traefik matches the ports of listeners and entry points.
+        cluster
+            .apply_all(
+                "",
+                &Gateway::Traefik.objects("traefik", "traefik.io/gateway-controller"),
+            )
+            .await?;
         let gateway = Address {
             kind: Kind::gateway(),
             namespace: GATEWAY_NAMESPACE,
-            name: GATEWAY,
+            name: Gateway::Traefik.name(),
         };
         process
             .ready("Traefik to program the Gateway", async || {
@@ -79,12 +77,6 @@ impl Traefik {
     #[must_use]
     pub fn process(&self) -> &Process {
         &self.process
-    }
-
-    /// Where requests go in: `host:port`.
-    #[must_use]
-    pub fn address(&self) -> String {
-        format!("127.0.0.1:{WEB}")
     }
 
     /// All that Traefik tells about the configuration it works with, as JSON.
@@ -108,48 +100,37 @@ impl Traefik {
         let (status, body) = traffic::fetch(&url).await?;
         let services: Value =
             serde_json::from_str(&body).with_context(|| format!("Traefik's API: {status} {body}"))?;
-        LiveRoute::parse(&services, namespace, route)
+        parse(&services, namespace, route)
     }
 }
 
-/// What a gateway's data plane works with for a route.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LiveRoute {
-    /// Weights by service, summed over the route's rules; none if it does not know the route.
-    pub weights: BTreeMap<String, u64>,
-    /// Addresses of the pods that get new requests, by service.
-    pub pods: BTreeMap<String, BTreeSet<String>>,
-}
-
-impl LiveRoute {
-    /// Reads Traefik's list of services. It names the weighted service of a rule
-    /// `httproute-<namespace>-<route>-…-wrr@kubernetesgateway`, and what that weighs
-    /// `<namespace>-<service>-http-<port>@kubernetesgateway`.
-    fn parse(services: &Value, namespace: &str, route: &str) -> Result<Self> {
-        let services = services.as_array().context("Traefik's services are no list")?;
-        let prefix = format!("httproute-{namespace}-{route}-");
-        let mut live = Self::default();
-        for rule in services
-            .iter()
-            .filter(|one| text(one, "name").starts_with(&prefix))
-        {
-            for backend in rule["weighted"]["services"].as_array().into_iter().flatten() {
-                let name = text(backend, "name");
-                let service = name.strip_prefix(&format!("{namespace}-")).unwrap_or(name);
-                let service = service.split("-http-").next().unwrap_or_default().to_owned();
-                *live.weights.entry(service.clone()).or_default() +=
-                    backend["weight"].as_u64().unwrap_or_default();
-                let balancer = services
-                    .iter()
-                    .find(|one| text(one, "name").split('@').next() == Some(name));
-                live.pods
-                    .entry(service)
-                    .or_default()
-                    .extend(balancer.into_iter().flat_map(pods_of));
-            }
+/// Reads Traefik's list of services. It names the weighted service of a rule
+/// `httproute-<namespace>-<route>-…-wrr@kubernetesgateway`, and what that weighs
+/// `<namespace>-<service>-http-<port>@kubernetesgateway`.
+fn parse(services: &Value, namespace: &str, route: &str) -> Result<LiveRoute> {
+    let services = services.as_array().context("Traefik's services are no list")?;
+    let prefix = format!("httproute-{namespace}-{route}-");
+    let mut live = LiveRoute::default();
+    for rule in services
+        .iter()
+        .filter(|one| text(one, "name").starts_with(&prefix))
+    {
+        for backend in rule["weighted"]["services"].as_array().into_iter().flatten() {
+            let name = text(backend, "name");
+            let service = name.strip_prefix(&format!("{namespace}-")).unwrap_or(name);
+            let service = service.split("-http-").next().unwrap_or_default().to_owned();
+            *live.weights.entry(service.clone()).or_default() +=
+                backend["weight"].as_u64().unwrap_or_default();
+            let balancer = services
+                .iter()
+                .find(|one| text(one, "name").split('@').next() == Some(name));
+            live.pods
+                .entry(service)
+                .or_default()
+                .extend(balancer.into_iter().flat_map(pods_of));
         }
-        Ok(live)
     }
+    Ok(live)
 }
 
 /// The hosts of a load balancer's servers, without those that leave and get no new sessions.
@@ -173,25 +154,12 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_default()
 }
 
-fn gateway_objects() -> Vec<Value> {
-    let api_version = "gateway.networking.k8s.io/v1";
-    vec![
-        json!({
-            "apiVersion": api_version, "kind": "GatewayClass", "metadata": {"name": "traefik"},
-            "spec": {"controllerName": "traefik.io/gateway-controller"},
-        }),
-        json!({
-            "apiVersion": api_version, "kind": "Gateway",
-            "metadata": {"name": GATEWAY, "namespace": GATEWAY_NAMESPACE},
-            "spec": {"gatewayClassName": "traefik", "listeners": [{
-                "name": "web", "protocol": "HTTP", "port": WEB, "allowedRoutes": {"namespaces": {"from": "All"}},
-            }]},
-        }),
-    ]
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -214,7 +182,7 @@ mod tests {
             ])),
             balancer("a-shop-canary-http-80@kubernetesgateway", json!([{"url": "http://10.244.1.2:8080"}])),
         ]);
-        let live = LiveRoute::parse(&services, "a", "shop").unwrap();
+        let live = parse(&services, "a", "shop").unwrap();
         assert_eq!(
             live.weights,
             [("shop-canary".to_owned(), 40), ("shop-stable".to_owned(), 160)].into()
@@ -228,9 +196,6 @@ mod tests {
             ]
             .into()
         );
-        assert_eq!(
-            LiveRoute::parse(&services, "b", "shop").unwrap(),
-            LiveRoute::default()
-        );
+        assert_eq!(parse(&services, "b", "shop").unwrap(), LiveRoute::default());
     }
 }

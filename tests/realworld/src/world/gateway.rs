@@ -1,0 +1,82 @@
+//! What the gateways of a world have in common.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The namespace of the Gateways; routes of all namespaces may attach to them.
+pub const GATEWAY_NAMESPACE: &str = "gateway-system";
+
+/// A gateway that a world can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Gateway {
+    /// [`super::Traefik`]: deals weights exactly; knows no mirrors, and no filters of a single backend.
+    Traefik,
+    /// [`super::EnvoyGateway`]: Envoy Gateway and the Envoy that it starts; it serves all of the Gateway API.
+    Envoy,
+}
+
+impl Gateway {
+    /// The name of the Gateway object, which routes name in their `parentRefs`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            // As in the example of `manifests/`.
+            Self::Traefik => "gateway",
+            Self::Envoy => "envoy",
+        }
+    }
+
+    /// The port of its one listener.
+    pub(super) fn port(self) -> u16 {
+        match self {
+            Self::Traefik => 8000,
+            Self::Envoy => 8100,
+        }
+    }
+
+    /// Where requests go in: `host:port`.
+    #[must_use]
+    pub fn address(self) -> String {
+        format!("127.0.0.1:{}", self.port())
+    }
+
+    /// Its GatewayClass and Gateway.
+    pub(super) fn objects(self, class: &str, controller: &str) -> Vec<Value> {
+        let api_version = "gateway.networking.k8s.io/v1";
+        vec![
+            json!({
+                "apiVersion": api_version, "kind": "GatewayClass", "metadata": {"name": class},
+                "spec": {"controllerName": controller},
+            }),
+            json!({
+                "apiVersion": api_version, "kind": "Gateway",
+                "metadata": {"name": self.name(), "namespace": GATEWAY_NAMESPACE},
+                "spec": {"gatewayClassName": class, "listeners": [{
+                    "name": "web", "protocol": "HTTP", "port": self.port(), "allowedRoutes": {"namespaces": {"from": "All"}},
+                }]},
+            }),
+        ]
+    }
+}
+
+/// What a gateway's data plane works with for a route, or what it should work with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LiveRoute {
+    /// Weights by service, summed over the route's rules; none if it does not know the route.
+    pub weights: BTreeMap<String, u64>,
+    /// Addresses of the pods that get new requests, by service.
+    pub pods: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl LiveRoute {
+    /// Without the services that get nothing: some gateways do not look after their pods.
+    #[must_use]
+    pub fn without_idle(mut self) -> Self {
+        let Self { weights, pods } = &mut self;
+        weights.retain(|_, weight| *weight > 0);
+        pods.retain(|service, _| weights.contains_key(service));
+        self
+    }
+}

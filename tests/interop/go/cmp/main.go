@@ -6,6 +6,7 @@
 //
 //	cmp <check|match|generate|announce> -socket S -repo DIR [-app DIR] [NAME=VALUE...]
 //	cmp services -socket S        the services that reflection names, the version and the health
+//	cmp hostile -socket S NAME    a request that no repo-server sends; cmp hostiles names them
 //	cmp bench -socket S -repo DIR [-app DIR] -n N [NAME=VALUE...]
 package main
 
@@ -85,6 +86,10 @@ func run(args []string) error {
 		return c.announce()
 	case "services":
 		return c.services()
+	case "hostile":
+		return c.hostile(flags.Arg(0))
+	case "hostiles":
+		return names()
 	case "bench":
 		return c.bench(n, parallel)
 	}

@@ -41,6 +41,8 @@ pub(crate) enum Reason {
     WeightUnconfirmed,
     /// Somebody else changed the weights, and they were set right.
     WeightsReverted,
+    /// Another Rollout was deleted in the midst of its release, which was ended.
+    ReleaseAbandoned,
     /// The controller asked for a weight that cannot be.
     WeightOutOfRange,
 }
@@ -53,6 +55,7 @@ impl Reason {
             Self::WeightNotServed => "WeightNotServed",
             Self::WeightUnconfirmed => "WeightUnconfirmed",
             Self::WeightsReverted => "WeightsReverted",
+            Self::ReleaseAbandoned => "ReleaseAbandoned",
             Self::WeightOutOfRange => "WeightOutOfRange",
         }
     }

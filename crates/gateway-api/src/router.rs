@@ -1,6 +1,7 @@
 //! The traffic router itself: the controller's calls, turned into plans and carried out.
 
 mod cycles;
+mod orphans;
 mod routes;
 
 use std::sync::Arc;
@@ -13,12 +14,13 @@ use rollouts_plugin::{RpcError, RpcResult, TrafficRouter, Verified};
 use tokio::time::{Instant, sleep};
 
 use self::cycles::Cycles;
+use self::orphans::Orphans;
 use self::routes::{Report, Routes};
-use crate::apply::{Applier, ApplyError};
+use crate::apply::{Applier, ApplyError, Object};
 use crate::config::{Config, PluginName};
 use crate::events::{Events, Reason};
 use crate::intent::{Call, Intent, is_fully_promoted};
-use crate::plan::plan_route;
+use crate::plan::{plan_orphan, plan_route};
 use crate::verify::{Settle, Verdict, is_asked, judge, only_failure_protects};
 
 /// How long `VerifyWeight` looks before it says "not yet": the controller comes back only after 10 s.
@@ -56,6 +58,7 @@ pub struct Router {
     applier: Applier,
     settings: Settings,
     cycles: Cycles,
+    orphans: Orphans,
     events: Events,
 }
 
@@ -68,6 +71,7 @@ impl Router {
             applier,
             settings,
             cycles: Cycles::default(),
+            orphans: Orphans::default(),
             events,
         }
     }
@@ -94,9 +98,41 @@ impl Router {
         let routes = Routes::find(&self.applier, config, deadline)
             .await
             .map_err(|error| about(rollout, &error))?;
-        Ok(routes
+        let report = routes
             .apply(rollout, config, intent, &self.events, deadline)
-            .await)
+            .await;
+        self.tidy(rollout, &report, deadline).await;
+        Ok(report)
+    }
+
+    /// Ends the releases of Rollouts that were deleted in the midst of them. What cannot be found out or done is tried
+    /// again with a later call.
+    async fn tidy(&self, rollout: &Rollout, report: &Report, deadline: Instant) {
+        for (owner, key) in self.orphans.suspects(&rollout.key(), report.routes()) {
+            let Some((namespace, name)) = owner.split_once('/') else {
+                continue;
+            };
+            let path = format!("/apis/argoproj.io/v1alpha1/namespaces/{namespace}/rollouts/{name}");
+            match tokio::time::timeout_at(deadline, self.applier.api().get(path)).await {
+                Ok(Err(error)) if error.is_missing() => {}
+                _ => continue,
+            }
+            let plan = |route: &Object| plan_orphan(&key, route, &owner);
+            match self.applier.update(&key, deadline, plan).await {
+                Ok(_) => {
+                    self.orphans.forget(&owner);
+                    let message = format!(
+                        "{key}: Rollout {owner} was deleted in mid-release, all of its traffic is stable again"
+                    );
+                    self.events.warn(rollout, Reason::ReleaseAbandoned, &message);
+                }
+                Err(error) => tracing::warn!(
+                    rollout = owner,
+                    error = RpcError::chain(&error).as_str(),
+                    "its release cannot be ended although it was deleted"
+                ),
+            }
+        }
     }
 
     async fn set_managed(

@@ -343,7 +343,10 @@ impl Api {
             .layer(config.extra_headers_layer().map_err(failed)?)
             .map_err(BoxError::from)
             .map_response(|response: Response<hyper::body::Incoming>| {
-                response.map(|body| body.map_err(|error| -> BoxError { Box::new(error) }).boxed_unsync())
+                response.map(|body| {
+                    body.map_err(|error| -> BoxError { Box::new(error) })
+                        .boxed_unsync()
+                })
             })
             .service(client);
         Ok(Connection {

@@ -92,6 +92,10 @@ impl Fake {
         self.report("DELETED", &path, &removed);
     }
 
+    pub(crate) fn remove(&self, path: &str) {
+        self.objects.lock().unwrap().remove(path).unwrap();
+    }
+
     pub(crate) fn add(&self, path: &str, object: Value) {
         self.objects.lock().unwrap().insert(path.to_owned(), object);
     }

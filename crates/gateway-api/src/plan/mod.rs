@@ -14,6 +14,7 @@ mod limits;
 mod managed;
 mod matching;
 mod meta;
+mod orphan;
 mod ownership;
 mod planner;
 mod problem;
@@ -25,6 +26,7 @@ use serde_json::Value;
 pub use self::change::Change;
 pub use self::leftovers::Leftovers;
 pub use self::matching::MatchProblem;
+pub use self::orphan::plan_orphan;
 pub use self::ownership::{ANNOTATION, Entry, Ledger, RuleRecord, fingerprint};
 use self::planner::Planner;
 pub use self::problem::{PlanError, Problem, Refusal, Warning};
@@ -33,7 +35,7 @@ use crate::config::{Label, RouteTarget};
 use crate::intent::Intent;
 
 /// What has to be done to a route.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The whole new object; [`None`] where nothing changes.
     pub object: Option<Value>,

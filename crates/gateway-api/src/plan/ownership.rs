@@ -32,6 +32,9 @@ pub struct Entry {
     /// Weights of stable and canary before the release, one pair for each rule with both, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub before: Vec<[u64; 2]>,
+    /// Its stable and its canary Service, for the day it is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub services: Option<[String; 2]>,
     /// Name of the cookie that its rules set and ask for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cookie: Option<String>,

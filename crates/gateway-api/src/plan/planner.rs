@@ -102,6 +102,10 @@ impl<'a> Planner<'a> {
         entry.rules = wanted.into_iter().map(|wanted| wanted.record).collect();
         let in_progress = to_canary || !entry.rules.is_empty() || !entry.experiments.is_empty();
         entry.label = label.filter(|_| in_progress).map(|label| label.key.clone());
+        if entry != Entry::default() {
+            let services = &self.intent.services;
+            entry.services = Some([services.stable.clone(), services.canary.clone()]);
+        }
         let labels = self.label_edits(label, &entry);
 
         // Only a difference costs a copy of the object.

@@ -679,6 +679,45 @@ fn a_managed_route_takes_requests_by_cookie_query_parameter_and_method() {
 }
 
 #[test]
+fn a_deleted_rollout_leaves_nothing_behind() {
+    let original = route(vec![
+        rule("/a", &[("a-stable", 3), ("a-canary", 0)]),
+        rule("/b", &[("b-stable", 100), ("b-canary", 0)]),
+    ]);
+    let step = header("header", "1");
+    let with_header = |name: &str, route: &Value| {
+        let intent = Intent::derive(
+            &parse(&rollout(name)),
+            &config(),
+            Call::SetHeaderRoute(&step),
+            false,
+        )
+        .unwrap();
+        apply(&web(), route, &intent)
+    };
+    let only_b = with_header("b", &original);
+    let both = apply(&web(), &with_header("a", &only_b), &weights(&rollout("a"), 40));
+    let plan = plan_orphan(&web().key, &with_header("a", &both), "shop/a").unwrap();
+    assert_eq!(plan.object.unwrap(), only_b, "the other one's stay");
+    assert_eq!(
+        plan_orphan(&web().key, &only_b, "shop/a").unwrap(),
+        Plan::default()
+    );
+    let mut replaced = both.clone();
+    let rules = replaced["spec"]["rules"].as_array_mut().unwrap();
+    rules.retain(|rule| {
+        view::backends(rule)
+            .iter()
+            .all(|backend| backend["name"] != "a-stable")
+    });
+    let plan = plan_orphan(&web().key, &replaced, "shop/a").unwrap();
+    assert!(
+        Ledger::read(&plan.object.unwrap()).entry("shop/a").is_none(),
+        "also where its Services are gone"
+    );
+}
+
+#[test]
 fn kinds_without_headers_are_weighed_only() {
     let step = header("header", "1");
     let intent = Intent::derive(

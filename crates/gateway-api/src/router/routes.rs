@@ -173,6 +173,13 @@ impl Report {
         })
     }
 
+    /// The routes that could be read, as they are now.
+    pub(super) fn routes(&self) -> impl Iterator<Item = (&RouteKey, &Object)> {
+        self.results
+            .iter()
+            .filter_map(|(key, result)| Some((key, &result.as_ref().ok()?.object)))
+    }
+
     /// Forgets the routes that do not exist.
     pub(super) fn without_missing(mut self) -> Self {
         self.results.retain(

@@ -236,6 +236,68 @@ async fn a_stable_version_that_shrinks_with_the_weight_waits_for_the_gateway() {
     assert_eq!(fake.weights(), "100:0", "an abort does not wait");
 }
 
+/// Row by row: a Rollout that is deleted in mid-release, beside another one on the same route, and alone.
+#[tokio::test(start_paused = true)]
+async fn a_deleted_rollouts_release_is_ended_by_another_ones_call() {
+    let named = |name: &str| {
+        let mut rollout = web();
+        rollout.metadata.name = name.into();
+        rollout
+    };
+    let fake = Fake::new(vec![]);
+    fake.edit_web(|route| {
+        let other = json!({"backendRefs": [{"name": "other-stable", "port": 80, "weight": 100}, {"name": "other-canary", "port": 80, "weight": 0}]});
+        route["spec"]["rules"].as_array_mut().unwrap().insert(0, other);
+    });
+    let original = fake.web();
+    let mut other = named("other");
+    let canary = other.spec.strategy.canary.as_mut().unwrap();
+    (canary.stable_service, canary.canary_service) = ("other-stable".into(), "other-canary".into());
+    fake.add(
+        "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/web",
+        json!({}),
+    );
+    router(&fake).set_weight(&web(), 20, &[]).await.unwrap();
+    assert_eq!(rules(&fake), 3);
+
+    let router = router(&fake);
+    router.set_weight(&other, 0, &[]).await.unwrap();
+    assert_eq!(
+        rules(&fake),
+        3 + 1,
+        "the header route of the other one came, nothing went: the Rollout is there"
+    );
+    fake.remove("/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/web");
+    router.set_weight(&other, 0, &[]).await.unwrap();
+    assert_eq!(rules(&fake), 4, "who was looked up is not looked up at each call");
+    tokio::time::advance(Duration::from_secs(600)).await;
+    router.set_weight(&other, 0, &[]).await.unwrap();
+    assert_eq!((rules(&fake), fake.weights().as_str()), (3, "100:0"));
+    assert!(
+        fake.events()
+            .await
+            .concat()
+            .contains("Rollout shop/web was deleted in mid-release, all of its traffic is stable again")
+    );
+    other.status.abort = true;
+    router.set_weight(&other, 0, &[]).await.unwrap();
+    assert_eq!(fake.web()["spec"], original["spec"]);
+
+    // On a route of its own it is missed when the controller has been silent about it.
+    router.set_weight(&web(), 20, &[]).await.unwrap();
+    fake.add_route("httproutes", "elsewhere");
+    let elsewhere = || {
+        let mut rollout = rollout(json!({"httpRoute": "elsewhere"}), 1);
+        rollout.metadata.name = "elsewhere".into();
+        rollout
+    };
+    router.set_weight(&elsewhere(), 0, &[]).await.unwrap();
+    assert_eq!(fake.weights(), "80:20");
+    tokio::time::advance(Duration::from_secs(1200)).await;
+    router.set_weight(&elsewhere(), 0, &[]).await.unwrap();
+    assert_eq!(fake.weights(), "100:0");
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_route_is_tried_and_every_failure_is_told() {
     let fake = Fake::new(vec![]);

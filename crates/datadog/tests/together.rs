@@ -125,3 +125,39 @@ async fn huge_and_endless_answers_are_given_up_early() {
         );
     }
 }
+
+/// A hundred AnalysisRuns that are made within half a second, through the controller's thirty workers
+/// (Go: `DefaultAnalysisThreads`), each of which waits for the three metrics of its AnalysisRun.
+#[tokio::test(start_paused = true)]
+async fn a_hundred_runs_through_the_controllers_workers_take_few_requests() {
+    let scene = Scene::in_memory();
+    scene.emulator.on("avg:errors", Behaviour::Value(0.01));
+    scene.emulator.latency(Duration::from_millis(20));
+    let workers = std::sync::Arc::new(tokio::sync::Semaphore::new(30));
+    let mut runs = tokio::task::JoinSet::new();
+    for run in 0..100_u64 {
+        let (provider, workers) = (scene.provider.clone(), workers.clone());
+        runs.spawn(async move {
+            tokio::time::sleep(Duration::from_millis(5 * run)).await;
+            let _worker = workers.acquire_owned().await;
+            let mut metrics = tokio::task::JoinSet::new();
+            for metric in 0..3 {
+                let provider = provider.clone();
+                metrics.spawn(async move {
+                    let query = format!("avg:errors{{service:s{run},part:{metric}}}");
+                    let block = json!({"apiVersion": "v2", "query": query});
+                    let asking = asking_as(&format!("run-{run}-{metric}"), block, "result < 0.05", "");
+                    rollouts_plugin::MetricProvider::run(&*provider, &asking.run, &asking.metric).await
+                });
+            }
+            metrics.join_all().await
+        });
+    }
+    let measured: Vec<_> = runs.join_all().await.into_iter().flatten().collect();
+    assert!(measured.iter().all(|one| one.phase == Successful));
+    assert!(
+        scene.emulator.count() <= 10,
+        "{} requests",
+        scene.emulator.count()
+    );
+}

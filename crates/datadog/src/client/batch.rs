@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Failure;
-use super::exchange::{Answered, Asked, Exchange, Member, Outcome, QueueKey};
+use super::exchange::{Answered, Asked, CROWDED, Exchange, Member, Outcome, QueueKey};
 use crate::judge::{Columns, read_v1};
 use crate::plan::batch::{Limits, join, plan_groups, size};
 use crate::plan::{self, Ask, Endpoint, Window, formula};
@@ -32,10 +32,9 @@ impl Exchange {
         };
         if opened {
             let exchange = self.clone();
-            let gather = if alone {
-                Duration::ZERO
-            } else {
-                self.0.settings.gather
+            let gather = match alone {
+                true => Duration::ZERO,
+                false => self.gather(&queue),
             };
             tokio::spawn(async move {
                 if !gather.is_zero() {
@@ -44,6 +43,11 @@ impl Exchange {
                 exchange.dispatch(&queue);
             });
         }
+    }
+
+    fn gather(&self, queue: &QueueKey) -> Duration {
+        let crowd = self.0.crowds.recall(&(queue.account.clone(), queue.endpoint));
+        self.0.settings.gather * if crowd.is_some() { CROWDED } else { 1 }
     }
 
     /// Sends what has gathered, in as few requests as limits and earlier troubles allow.
@@ -55,6 +59,10 @@ impl Exchange {
             .expect("no panic holds this lock")
             .remove(queue)
             .unwrap_or_default();
+        if members.len() > 1 {
+            let name = (queue.account.clone(), queue.endpoint);
+            self.0.crowds.remember(name, ());
+        }
         let mut levels: [Vec<Member>; ALONE as usize + 1] = Default::default();
         for member in members {
             let level = if member.travels_alone() {

@@ -47,7 +47,7 @@ pub enum Via {
 /// How requests are gathered and limited.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExchangeSettings {
-    /// How long a metric waits for others that are due together.
+    /// How long a metric waits for others that are due together; [`CROWDED`] times as long in a crowd.
     pub gather: Duration,
     /// How much one scalar request carries.
     pub batch: Limits,
@@ -62,7 +62,7 @@ pub struct ExchangeSettings {
 impl Default for ExchangeSettings {
     fn default() -> Self {
         Self {
-            gather: Duration::from_millis(50),
+            gather: Duration::from_millis(30),
             batch: Limits {
                 queries: 100,
                 bytes: 64 << 10,
@@ -120,6 +120,8 @@ pub(super) struct Inner {
     flights: Mutex<HashMap<FlightKey, Flight>>,
     cache: Memory<FlightKey, Arc<Answered>>,
     last_good: Memory<(Arc<Account>, String), Arc<Answered>>,
+    /// Whose last request carried several metrics.
+    pub(super) crowds: Memory<(Arc<Account>, Endpoint), ()>,
     /// How careful to be with a question: 0 travels with a hundred others, 3 alone.
     pub(super) troubles: Memory<(Arc<Account>, String), u32>,
     pub(super) counters: Counters,
@@ -155,6 +157,12 @@ pub(super) struct Member {
 pub(super) type Outcome = Result<(Arc<Answered>, usize), Failure>;
 type Flight = watch::Sender<Option<Outcome>>;
 
+/// The controller works with thirty AnalysisRuns at a time and makes them one after the other, so a hundred that are due
+/// together come over half a second. While they do, gathering takes longer.
+pub(super) const CROWDED: u32 = 3;
+/// For how long after a request with several metrics it is a crowd.
+const CROWD: Duration = Duration::from_secs(1);
+
 /// Answers beyond so many values are not kept.
 const MOST_KEPT: usize = 500;
 
@@ -169,6 +177,7 @@ impl Exchange {
         Self(Arc::new(Inner {
             cache: Memory::new(settings.cache, 1000),
             last_good: Memory::new(Duration::from_secs(86_400), 1000),
+            crowds: Memory::new(CROWD, 1000),
             troubles: Memory::new(Duration::from_secs(600), 1000),
             settings,
             http,
@@ -230,7 +239,7 @@ impl Exchange {
             );
         }
         // The flight's own timeout bounds this wait; the second bound is for a flight of somebody more patient.
-        let bound = timeout + self.0.settings.gather + Duration::from_secs(4);
+        let bound = timeout + CROWDED * self.0.settings.gather + Duration::from_secs(4);
         let landed = tokio::time::timeout(bound, landing.wait_for(Option::is_some)).await;
         let outcome = match landed {
             Ok(Ok(outcome)) => outcome.clone(),

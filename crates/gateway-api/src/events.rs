@@ -43,6 +43,8 @@ pub(crate) enum Reason {
     WeightsReverted,
     /// Another Rollout was deleted in the midst of its release, which was ended.
     ReleaseAbandoned,
+    /// A route is not there, and need not be yet.
+    RouteMissing,
     /// The controller asked for a weight that cannot be.
     WeightOutOfRange,
 }
@@ -56,6 +58,7 @@ impl Reason {
             Self::WeightUnconfirmed => "WeightUnconfirmed",
             Self::WeightsReverted => "WeightsReverted",
             Self::ReleaseAbandoned => "ReleaseAbandoned",
+            Self::RouteMissing => "RouteMissing",
             Self::WeightOutOfRange => "WeightOutOfRange",
         }
     }

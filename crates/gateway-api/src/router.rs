@@ -301,12 +301,22 @@ impl TrafficRouter for Router {
             );
             self.events.warn(rollout, Reason::WeightOutOfRange, &message);
         }
+        let is_held = intent.split.is_none();
         let result = async {
-            let report = self
+            let mut report = self
                 .apply(rollout, &config, intent, self.applier.deadline())
                 .await?;
-            if self.cycles.remember(rollout, desired_weight, &report) {
+            let set = (!is_held).then_some(desired_weight);
+            if self.cycles.remember(rollout, set, &report) {
                 report.tell_drift(rollout, &self.events);
+            }
+            if has_one_version(rollout) {
+                report = report.without_missing(|missing| {
+                    let message = format!(
+                        "{missing}; there is one version only, so nothing is divided until it is there"
+                    );
+                    self.events.warn(rollout, Reason::RouteMissing, &message);
+                });
             }
             report.into_result(rollout, None)?;
             self.guard(rollout, desired_weight, additional).await
@@ -394,8 +404,15 @@ impl TrafficRouter for Router {
             .apply(rollout, &config, intent, self.applier.deadline())
             .await?;
         // Nothing is left to remove from a route that is not there; the Go plugin's error blocked first deployments.
-        report.without_missing().into_result(rollout, None)
+        report.without_missing(|_| {}).into_result(rollout, None)
     }
+}
+
+/// Whether there is but one version to route to: before the first release has ended, and when all is promoted. A missing
+/// route is no error then: it would keep the controller from starting or scaling pods (issue 95 of the Go plugin), and
+/// whoever applies the route last would wait for the controller's back-off.
+fn has_one_version(rollout: &Rollout) -> bool {
+    rollout.status.stable_rs.is_empty() || is_fully_promoted(rollout)
 }
 
 fn about(rollout: &Rollout, error: &(dyn std::error::Error + 'static)) -> RpcError {

@@ -61,15 +61,16 @@ impl Cycles {
         }
     }
 
-    /// What was set, and the generations that carry it. Answers whether the same weight had been set before.
-    pub(super) fn remember(&self, rollout: &Rollout, weight: i32, report: &Report) -> bool {
+    /// What was set, and the generations that carry it; [`None`] where the weights were left as they were. Answers
+    /// whether the same weight had been set before.
+    pub(super) fn remember(&self, rollout: &Rollout, weight: Option<i32>, report: &Report) -> bool {
         self.with(rollout, |cycle| {
             cycle.written.extend(
                 report
                     .written()
                     .map(|(key, generation)| (key.clone(), generation)),
             );
-            cycle.weight.replace(weight) == Some(weight)
+            weight.is_some_and(|weight| cycle.weight.replace(weight) == Some(weight))
         })
     }
 

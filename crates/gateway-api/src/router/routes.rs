@@ -180,11 +180,15 @@ impl Report {
             .filter_map(|(key, result)| Some((key, &result.as_ref().ok()?.object)))
     }
 
-    /// Forgets the routes that do not exist.
-    pub(super) fn without_missing(mut self) -> Self {
-        self.results.retain(
-            |(_, result)| !matches!(result, Err(ApplyError::Api { source, .. }) if source.is_missing()),
-        );
+    /// Forgets the routes that do not exist, and tells each.
+    pub(super) fn without_missing(mut self, tell: impl Fn(String)) -> Self {
+        self.results.retain(|(_, result)| match result {
+            Err(error @ ApplyError::Api { source, .. }) if source.is_missing() => {
+                tell(RpcError::chain(error).to_string());
+                false
+            }
+            _ => true,
+        });
         self
     }
 

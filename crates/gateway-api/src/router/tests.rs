@@ -504,6 +504,52 @@ async fn a_promotion_moves_traffic_only_when_gateways_had_time() {
     );
 }
 
+/// The weight 0 of a held promotion was taken for set, so that setting it in the end looked like drift.
+#[tokio::test(start_paused = true)]
+async fn no_weights_reverted_event_after_the_promotion_hold() {
+    let fake = Fake::new(vec![]);
+    let router = router(&fake);
+    router
+        .set_weight(&rollout(json!({"httpRoute": "web"}), 3), 100, &[])
+        .await
+        .unwrap();
+    let mut promoted = web();
+    promoted.status.current_pod_hash = "a".into();
+    promoted.status.canary.weights =
+        serde_json::from_value(json!({"canary": {"weight": 100, "podTemplateHash": "a"}})).unwrap();
+    router.set_weight(&promoted, 0, &[]).await.unwrap();
+    router.set_weight(&promoted, 0, &[]).await.unwrap();
+    tokio::time::advance(Duration::from_secs(5)).await;
+    router.set_weight(&promoted, 0, &[]).await.unwrap();
+    assert_eq!(fake.weights(), "100:0");
+    assert_eq!(fake.events().await, [""; 0]);
+}
+
+/// Issue #95 of the Go plugin: a Rollout that is applied before its route never got pods.
+#[tokio::test(start_paused = true)]
+async fn a_route_that_is_missing_is_told_and_holds_up_nothing_while_there_is_one_version() {
+    let mut first = web();
+    first.status.stable_rs.clear();
+    let mut promoted = web();
+    promoted.status.current_pod_hash = "a".into();
+    for (rollout, weight) in [(&first, 0), (&first, 100), (&promoted, 0)] {
+        let fake = Fake::new(vec![]);
+        fake.remove_route("httproutes", "web");
+        let router = router(&fake);
+        router.set_weight(rollout, weight, &[]).await.unwrap();
+        assert_eq!(
+            fake.events().await,
+            [
+                "RouteMissing: HTTPRoute shop/web: get failed: the API server answered 404 NotFound: because of NotFound; \
+              there is one version only, so nothing is divided until it is there"
+            ]
+        );
+    }
+    let fake = Fake::new(vec![]);
+    fake.remove_route("httproutes", "web");
+    router(&fake).set_weight(&web(), 0, &[]).await.unwrap_err();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_rollback_to_the_stable_version_does_not_wait() {
     let fake = Fake::new(vec![]);

@@ -1,10 +1,11 @@
 // Command bench measures traffic router plugins as the controller's own client code sees them, one line of JSON a
 // plugin:
 //
-//	bench [-callers N] [-calls N] [-starts N] [-set-weight] NAME=PATH...
+//	bench [-callers N] [-calls N] [-starts N] [-set-weight] [-rollouts N] NAME=PATH[,ARGUMENT]...
 //
 // With -set-weight, SetWeight is measured too, on a route that it makes on the API server of KUBECONFIG and that has the
-// wanted weights already: what a controller asks at every reconcile of a release that rests.
+// wanted weights already: what a controller asks at every reconcile of a release that rests. And then the opposite, all
+// Rollouts of a cluster at once (storm.go).
 //
 // The plugins are measured in turns, round by round, so that whatever else the machine does meets all of them.
 package main
@@ -32,6 +33,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/argoproj/argo-rollouts/pkg/apis/rollouts/v1alpha1"
@@ -60,7 +62,7 @@ func main() {
 	fmt.Fprintf(os.Stderr, "a Rollout of %d bytes of gob, types included\n", buffer.Len())
 
 	if *setWeight {
-		check(makeRoute())
+		check(makeRoute(*route, *weight))
 	}
 	plugins := []*measured{}
 	for _, arg := range flag.Args() {
@@ -74,6 +76,9 @@ func main() {
 		for _, plugin := range plugins {
 			plugin.round(rollout)
 		}
+	}
+	if *setWeight {
+		check(storms(plugins, rollout))
 	}
 	for _, plugin := range plugins {
 		plugin.ResidentAfterKB = resident(plugin.pid)
@@ -92,7 +97,8 @@ func main() {
 
 func printTable(plugins []*measured) {
 	fmt.Printf("%-12s %9s %9s %9s %9s", "router", "MB", "start ms", "idle MB", "after MB")
-	fmt.Printf("   %-25s %-25s %s\n", "UpdateHash /s p50 p99 ms", "alone /s p50 p99 ms", "SetWeight /s p50 p99 ms")
+	fmt.Printf("   %-25s %-25s %-25s %s\n", "UpdateHash /s p50 p99 ms", "alone /s p50 p99 ms", "SetWeight /s p50 p99 ms",
+		"changes /s p50 p99 ms, requests each")
 	for _, p := range plugins {
 		fmt.Printf("%-12s %9.1f %9.1f %9.1f %9.1f", p.Name, float64(p.Bytes)/1e6, p.StartMs,
 			float64(p.ResidentIdleKB)/1e3, float64(p.ResidentAfterKB)/1e3)
@@ -101,13 +107,25 @@ func printTable(plugins []*measured) {
 				fmt.Printf("   %7.0f %7.2f %8.2f ", f.CallsPerSecond, f.P50Ms, f.P99Ms)
 			}
 		}
+		if s := p.Storm; s != nil {
+			fmt.Printf("   %7.0f %7.2f %8.2f   %.2f", s.CallsPerSecond, s.P50Ms, s.P99Ms, s.RequestsPerChange)
+		}
 		fmt.Println()
 	}
 }
 
-// makeRoute makes the HTTPRoute that SetWeight is asked about.
-func makeRoute() error {
+// apiServer is the API server of KUBECONFIG, without a client-side limit.
+func apiServer() (*rest.Config, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
+	if err == nil {
+		config.QPS = -1
+	}
+	return config, err
+}
+
+// makeRoute makes an HTTPRoute that SetWeight is asked about.
+func makeRoute(name string, weight int) error {
+	config, err := apiServer()
 	if err != nil {
 		return err
 	}
@@ -120,9 +138,9 @@ func makeRoute() error {
 	}
 	route := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
-		"metadata": map[string]any{"name": *route, "namespace": *namespace},
+		"metadata": map[string]any{"name": name, "namespace": *namespace},
 		"spec": map[string]any{"rules": []any{map[string]any{"backendRefs": []any{
-			backend("web-stable", 100-*weight), backend("web-canary", *weight),
+			backend("web-stable", 100-weight), backend("web-canary", weight),
 		}}}},
 	}}
 	resource := schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}
@@ -140,6 +158,7 @@ type measured struct {
 	UpdateHash      *figure `json:"updateHash"`
 	UpdateHashAlone *figure `json:"updateHashAlone"`
 	SetWeight       *figure `json:"setWeight,omitempty"`
+	Storm           *storm  `json:"storm,omitempty"`
 
 	client *goPlugin.Client
 	router rpc.TrafficRouterPlugin
@@ -154,6 +173,8 @@ type figure struct {
 
 // measure times the way from exec to the first answer, and leaves one plugin running.
 func measure(name, path string) *measured {
+	path, rest, _ := strings.Cut(path, ",")
+	arguments := strings.FieldsFunc(rest, func(r rune) bool { return r == ',' })
 	info, err := os.Stat(path)
 	check(err)
 	m := &measured{Name: name, Bytes: info.Size()}
@@ -168,7 +189,7 @@ func measure(name, path string) *measured {
 				ProtocolVersion: 1, MagicCookieKey: "ARGO_ROLLOUTS_RPC_PLUGIN", MagicCookieValue: "trafficrouter",
 			},
 			Plugins: map[string]goPlugin.Plugin{"RpcTrafficRouterPlugin": &rpc.RpcTrafficRouterPlugin{}},
-			Cmd:     exec.Command(path),
+			Cmd:     exec.Command(path, arguments...),
 			Logger:  hclog.New(&hclog.LoggerOptions{Output: os.Stderr, Level: hclog.Error}),
 		})
 		protocol, err := m.client.Client()
@@ -207,6 +228,12 @@ func best(a, b *figure) *figure {
 
 // run makes calls from several goroutines, after a tenth of them as warm-up.
 func run(callers, calls int, call func()) *figure {
+	timed(callers, calls/10, func(int) { call() })
+	return timed(callers, calls, func(int) { call() })
+}
+
+// timed makes calls from several goroutines; each is told which one it is.
+func timed(callers, calls int, call func(int)) *figure {
 	loop := func(calls int) []float64 {
 		var next atomic.Int64
 		times := make([]float64, calls)
@@ -215,7 +242,7 @@ func run(callers, calls int, call func()) *figure {
 			group.Go(func() {
 				for i := next.Add(1) - 1; int(i) < calls; i = next.Add(1) - 1 {
 					begin := time.Now()
-					call()
+					call(int(i))
 					times[i] = ms(time.Since(begin))
 				}
 			})
@@ -223,7 +250,6 @@ func run(callers, calls int, call func()) *figure {
 		group.Wait()
 		return times
 	}
-	loop(calls / 10)
 	begin := time.Now()
 	times := loop(calls)
 	took := time.Since(begin).Seconds()

@@ -1,6 +1,6 @@
 // Command peer is a traffic router in Go that does the least a router can: UpdateHash does nothing, SetWeight reads the
-// HTTPRoute once, without a client-side limit, and finds nothing to change. It is what our router is measured against
-// where the Go router itself cannot be built from a registry, and it does less than that one.
+// HTTPRoute once, without a client-side limit, and replaces it where its first rule divides otherwise. It is what our
+// router is measured against where the Go router itself cannot be built from a registry, and it does less than that one.
 package main
 
 import (
@@ -10,6 +10,7 @@ import (
 
 	goPlugin "github.com/hashicorp/go-plugin"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/clientcmd"
@@ -38,7 +39,7 @@ func (r *router) InitPlugin() types.RpcError {
 	return types.RpcError{}
 }
 
-func (r *router) SetWeight(rollout *v1alpha1.Rollout, _ int32, _ []v1alpha1.WeightDestination) types.RpcError {
+func (r *router) SetWeight(rollout *v1alpha1.Rollout, weight int32, _ []v1alpha1.WeightDestination) types.RpcError {
 	var config struct {
 		HTTPRoute string `json:"httpRoute"`
 		Namespace string `json:"namespace"`
@@ -47,11 +48,34 @@ func (r *router) SetWeight(rollout *v1alpha1.Rollout, _ int32, _ []v1alpha1.Weig
 	if err != nil {
 		return types.RpcError{ErrorString: err.Error()}
 	}
-	_, err = r.client.Resource(httpRoutes).Namespace(config.Namespace).Get(context.Background(), config.HTTPRoute, metav1.GetOptions{})
+	routes := r.client.Resource(httpRoutes).Namespace(config.Namespace)
+	route, err := routes.Get(context.Background(), config.HTTPRoute, metav1.GetOptions{})
 	if err != nil {
 		return types.RpcError{ErrorString: err.Error()}
 	}
+	if divide(route, int64(weight)) {
+		if _, err = routes.Update(context.Background(), route, metav1.UpdateOptions{}); err != nil {
+			return types.RpcError{ErrorString: err.Error()}
+		}
+	}
 	return types.RpcError{}
+}
+
+// divide sets the weights of the first rule and tells whether they were others.
+func divide(route *unstructured.Unstructured, weight int64) bool {
+	rules, _, _ := unstructured.NestedSlice(route.Object, "spec", "rules")
+	if len(rules) == 0 {
+		return false
+	}
+	backends, _, _ := unstructured.NestedSlice(rules[0].(map[string]any), "backendRefs")
+	changed := false
+	for at, want := range []int64{100 - weight, weight} {
+		backend := backends[at].(map[string]any)
+		changed = changed || backend["weight"] != want
+		backend["weight"] = want
+	}
+	rules[0].(map[string]any)["backendRefs"] = backends
+	return changed && unstructured.SetNestedSlice(route.Object, rules, "spec", "rules") == nil
 }
 
 func (r *router) UpdateHash(*v1alpha1.Rollout, string, string, []v1alpha1.WeightDestination) types.RpcError {

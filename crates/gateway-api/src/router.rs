@@ -1,6 +1,7 @@
 //! The traffic router itself: the controller's calls, turned into plans and carried out.
 
 mod cycles;
+mod features;
 mod orphans;
 mod routes;
 
@@ -14,6 +15,7 @@ use rollouts_plugin::{RpcError, RpcResult, TrafficRouter, Verified};
 use tokio::time::{Instant, sleep};
 
 use self::cycles::Cycles;
+use self::features::KnownFeatures;
 use self::orphans::Orphans;
 use self::routes::{Report, Routes};
 use crate::apply::{Applier, ApplyError, Object};
@@ -59,6 +61,7 @@ pub struct Router {
     settings: Settings,
     cycles: Cycles,
     orphans: Orphans,
+    features: KnownFeatures,
     events: Events,
 }
 
@@ -72,6 +75,7 @@ impl Router {
             settings,
             cycles: Cycles::default(),
             orphans: Orphans::default(),
+            features: KnownFeatures::default(),
             events,
         }
     }
@@ -99,7 +103,7 @@ impl Router {
             .await
             .map_err(|error| about(rollout, &error))?;
         let report = routes
-            .apply(rollout, config, intent, &self.events, deadline)
+            .apply(rollout, config, intent, (&self.events, &self.features), deadline)
             .await;
         self.tidy(rollout, &report, deadline).await;
         Ok(report)

@@ -36,6 +36,8 @@ pub struct Config {
     pub affinity: Option<SessionAffinity>,
     /// Managed routes whose requests are told here rather than in the Rollout's steps.
     pub matches: Vec<RouteMatches>,
+    /// Features of gateways that the user vouches for, whatever `GatewayClass.status.supportedFeatures` says.
+    pub assumed: Vec<String>,
 }
 
 /// A label.
@@ -88,6 +90,11 @@ impl Config {
             .transpose()?;
         let matches =
             RouteMatches::parse_all(&fields.path_of("managedRoutes"), fields.list("managedRoutes")?)?;
+        let assumed = fields
+            .strings("assumeFeatures")?
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
         fields.finish()?;
 
         if routes.is_empty() && selectors.is_empty() {
@@ -108,6 +115,7 @@ impl Config {
             in_progress_label,
             affinity,
             matches,
+            assumed,
         })
     }
 

@@ -36,6 +36,8 @@ pub struct Intent {
     pub affinity: Option<Affinity>,
     /// What requests managed routes take, where the plugin's configuration says it.
     pub matches: Vec<RouteMatches>,
+    /// Features of gateways that the user vouches for.
+    pub assumed: Vec<String>,
     /// What the Go plugin may have left on the routes.
     pub leftovers: Leftovers,
 }
@@ -95,8 +97,19 @@ impl Intent {
             managed,
             affinity,
             matches: known_matches(rollout, config)?,
+            assumed: config.assumed.clone(),
             leftovers: Leftovers::of(rollout),
         })
+    }
+}
+
+impl Intent {
+    /// Whether it may ask more of gateways than every gateway can do: to divide requests, and to match headers.
+    pub fn asks_for_features(&self) -> bool {
+        let is_more =
+            |route: &ManagedRoute| matches!(route, ManagedRoute::Mirror(_)) || !self.matches.is_empty();
+        self.affinity.is_some()
+            || matches!(&self.managed, Managed::Exactly(routes) if routes.iter().any(is_more))
     }
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::claims::Claim;
+use super::features::percent;
 use super::planner::{Planner, Wanted};
 use super::{Change, RuleRecord, ownership, view};
 
@@ -51,9 +52,14 @@ impl<'a> Planner<'a> {
             matches!(self.claims[at], Claim::Own(place) if self.entry.rules[place].name == record.name)
                 && ownership::print(&self.rules[at]) == record.print
                 && same_weights(&self.rules[at], &rule)
+                && matches!(percent(&self.rules[at]), stored if stored.is_none() || stored == percent(&rule))
         });
+        // A percentage that CRDs drop would be written for ever; that everything is mirrored is told instead.
+        let lost_percentage =
+            percent(&rule).is_some() && stored.is_some_and(|at| percent(&self.rules[at]).is_none());
         Wanted {
             record,
+            lost_percentage,
             rule: stored.map_or(Cow::Owned(rule), |at| Cow::Borrowed(&self.rules[at])),
         }
     }

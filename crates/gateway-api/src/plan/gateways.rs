@@ -7,59 +7,84 @@ use serde_json::Value;
 use super::{Problem, view};
 use crate::config::SessionAffinity;
 
-/// How a gateway stands to sticky releases.
-enum Affinity {
-    /// It sets cookies by a filter on a backendRef, and matches them by regular expressions.
-    Works,
-    /// It does not, and does this instead.
-    Fails(&'static str),
-}
-
-/// Gateways by `controllerName`. There is no conformance feature for either thing that cookies need, so these are what
-/// was tried and what vendors write.
-const KNOWN: [(&str, Affinity); 5] = [
-    // Tried: Envoy Gateway 1.9 with Envoy 1.40.
-    ("gateway.envoyproxy.io/gatewayclass-controller", Affinity::Works),
+/// Gateways that are known to set cookies by a filter on a backendRef and to match them by expressions. There is no
+/// conformance feature for either, so these were tried.
+const STICKY: [&str; 2] = [
+    // Envoy Gateway 1.9 with Envoy 1.40.
+    "gateway.envoyproxy.io/gatewayclass-controller",
     // The stage of `serinus`.
-    ("serinus.dev/stage-gateway", Affinity::Works),
+    "serinus.dev/stage-gateway",
+];
+
+/// Gateways that accept a filter on a backendRef and do not apply it.
+const NO_BACKEND_FILTERS: [(&str, &str); 1] = [(
     // Tried: Traefik 3.6 says Accepted=True and ResolvedRefs=True all the same.
-    (
-        "traefik.io/gateway-controller",
-        Affinity::Fails("accepts filters on backendRefs and ignores them, so no cookie would be set"),
-    ),
+    "traefik.io/gateway-controller",
+    "accepts filters on backendRefs and ignores them, so no cookie would be set",
+)];
+
+/// Gateways that do not match headers by regular expressions (as their vendors write).
+const NO_EXPRESSIONS: [(&str, &str); 2] = [
     (
         "alb.networking.azure.io/alb-controller",
-        Affinity::Fails(
-            "takes a regular expression on a header for any value, so everybody would stay on the canary",
-        ),
+        "takes a regular expression on a header for any value",
     ),
     (
         "networking.gke.io/gateway",
-        Affinity::Fails("does not match headers by regular expressions, so no cookie would be found"),
+        "does not match headers by regular expressions",
     ),
 ];
 
-/// Refuses gateways that are known not to keep users where they are, and answers those that nobody knows. Which gateways
-/// serve a route its status tells; one that was never served has none.
-pub(super) fn check_affinity(route: &Value, cookie: &SessionAffinity) -> Result<Vec<String>, Problem> {
+/// Refuses rules with a regular expression on a header that the user's rules do not have, where a gateway does not take
+/// one.
+pub(super) fn check_expressions(route: &Value, rules: &[Value], sources: &[&Value]) -> Result<(), Problem> {
+    let is_expression = |header: &Value| header["type"] == "RegularExpression";
+    let has = |rule: &Value| {
+        view::list(rule, "matches")
+            .iter()
+            .any(|one| view::list(one, "headers").iter().any(is_expression))
+    };
+    if sources.iter().any(|source| has(source)) || !rules.iter().any(has) {
+        return Ok(());
+    }
+    let known = controllers(route)
+        .into_iter()
+        .find_map(|controller| NO_EXPRESSIONS.iter().find(|(name, _)| *name == controller));
+    match known {
+        None => Ok(()),
+        Some((controller, reason)) => Err(Problem::NoExpressions {
+            controller: (*controller).to_owned(),
+            reason,
+        }),
+    }
+}
+
+/// Which gateways serve a route its status tells; one that was never served has none.
+fn controllers(route: &Value) -> BTreeSet<&str> {
     let reports = route
         .get("status")
         .map_or(&[][..], |status| view::list(status, "parents"));
-    let controllers = reports
+    reports
         .iter()
-        .filter_map(|report| report["controllerName"].as_str());
+        .filter_map(|report| report["controllerName"].as_str())
+        .collect()
+}
+
+/// Refuses gateways that are known not to keep users where they are, and answers those that nobody knows.
+pub(super) fn check_affinity(route: &Value, cookie: &SessionAffinity) -> Result<Vec<String>, Problem> {
     let mut unknown = Vec::new();
-    for controller in controllers.collect::<BTreeSet<_>>() {
-        if cookie
-            .trusted_controllers
-            .iter()
-            .any(|trusted| trusted == controller)
+    for controller in controllers(route) {
+        if STICKY.contains(&controller)
+            || cookie
+                .trusted_controllers
+                .iter()
+                .any(|trusted| trusted == controller)
         {
             continue;
         }
-        match KNOWN.iter().find(|(name, _)| *name == controller) {
-            Some((_, Affinity::Works)) => {}
-            Some((_, Affinity::Fails(reason))) => {
+        let mut failing = NO_BACKEND_FILTERS.iter().chain(&NO_EXPRESSIONS);
+        match failing.find(|(name, _)| *name == controller) {
+            Some((_, reason)) => {
                 return Err(Problem::NoAffinity {
                     controller: controller.to_owned(),
                     reason,

@@ -7,6 +7,7 @@ mod affinity;
 mod arrange;
 mod change;
 mod claims;
+mod features;
 mod gateways;
 mod label;
 mod leftovers;
@@ -24,6 +25,7 @@ mod weights;
 use serde_json::Value;
 
 pub use self::change::Change;
+pub use self::features::Features;
 pub use self::leftovers::Leftovers;
 pub use self::matching::MatchProblem;
 pub use self::orphan::plan_orphan;
@@ -31,6 +33,7 @@ pub use self::ownership::{ANNOTATION, Entry, Ledger, RuleRecord, fingerprint};
 use self::planner::Planner;
 pub use self::problem::{PlanError, Problem, Refusal, Warning};
 pub use self::view::RuleRef;
+use crate::RouteKey;
 use crate::config::{Label, RouteTarget};
 use crate::intent::Intent;
 
@@ -60,9 +63,28 @@ pub fn plan_route(
     intent: &Intent,
     label: Option<&Label>,
 ) -> Result<Plan, PlanError> {
-    Planner::new(target, route, intent, label)
+    plan_route_on(target, route, intent, label, &Features::default())
+}
+
+/// As [`plan_route`], for a route whose gateways say what they can do.
+///
+/// # Errors
+/// As [`plan_route`]. A managed route that a gateway cannot do is refused.
+pub fn plan_route_on(
+    target: &RouteTarget,
+    route: &Value,
+    intent: &Intent,
+    label: Option<&Label>,
+    features: &Features,
+) -> Result<Plan, PlanError> {
+    Planner::new(target, route, intent, label, features)
         .plan(label)
         .map_err(|problem| PlanError::new(&target.key, problem))
+}
+
+/// What the API server left out of managed rules that were written: its CRDs are older than the fields.
+pub fn pruned(key: &RouteKey, planned: &Value, stored: &Value) -> Vec<Warning> {
+    features::pruned(key, planned, stored)
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ impl Ledger {
 
 /// A number that tells one rule's content from another's, the same before and after the API server stored it.
 ///
-/// Left out: the rule's name, which old CRDs prune; weights, which move during a release; and fields with the value that
+/// Left out: the rule's name and the percentage of a mirror, which old CRDs prune; weights, which move during a release; and fields with the value that
 /// the CRDs fill in (Gateway API `apis/v1`, the `+kubebuilder:default` markers of HTTPRoute and GRPCRoute).
 pub fn fingerprint(rule: &Value) -> u64 {
     let mut hash = Fnv::default();
@@ -164,7 +164,7 @@ impl Fnv {
 /// Whether a field says nothing that the same object without it would not say.
 fn is_implied(parent: &str, field: &str, value: &Value) -> bool {
     match (parent, field) {
-        (_, "weight") | ("rule", "name") => true,
+        (_, "weight") | ("rule", "name") | ("requestMirror", "percent") => true,
         _ if value.is_null() || value.as_array().is_some_and(Vec::is_empty) => true,
         ("backendRefs" | "backendRef", "group") => value == "",
         ("backendRefs" | "backendRef", "kind") => value == "Service",

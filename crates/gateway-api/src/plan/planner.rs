@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::affinity::{Sticky, needs_guard, without_cookie};
 use super::claims::{Claim, claims};
 use super::weights::Weighing;
-use super::{Change, Entry, Ledger, Plan, Problem, Refusal, RuleRecord, RuleRef, Warning};
+use super::{Change, Entry, Features, Ledger, Plan, Problem, Refusal, RuleRecord, RuleRef, Warning};
 use super::{gateways, managed, meta, problem, view, weights};
 use crate::RouteKind;
 use crate::config::{Label, RouteTarget};
@@ -23,6 +23,7 @@ pub(super) struct Planner<'a> {
     pub(super) claims: Vec<Claim>,
     /// Places of the user's rules that have both Services.
     weighable: Vec<usize>,
+    features: &'a Features,
 }
 
 /// What the rules for users with a cookie are called, with a number behind it for further ones.
@@ -32,6 +33,8 @@ const STICKY: &str = "session-affinity";
 pub(super) struct Wanted<'a> {
     pub(super) record: RuleRecord,
     pub(super) rule: Cow<'a, Value>,
+    /// The route has it, but without the percentage of its mirror.
+    pub(super) lost_percentage: bool,
 }
 
 impl<'a> Planner<'a> {
@@ -40,6 +43,7 @@ impl<'a> Planner<'a> {
         route: &'a Value,
         intent: &'a Intent,
         label: Option<&Label>,
+        features: &'a Features,
     ) -> Self {
         let ledger = Ledger::read(route);
         let entry = ledger.entry(&intent.owner).cloned().unwrap_or_default();
@@ -63,6 +67,7 @@ impl<'a> Planner<'a> {
             rules,
             claims,
             weighable,
+            features,
         }
     }
 
@@ -90,8 +95,9 @@ impl<'a> Planner<'a> {
         self.weigh(&mut rules, &mut entry, &mut changes)?;
         let to_canary = self.sends_to_canary(&rules);
         let experiments = entry.experiments.clone();
-        let (sticky, warnings) = self.sticky(&experiments)?;
+        let (sticky, mut warnings) = self.sticky(&experiments)?;
         let (wanted, refused) = self.managed(&rules, sticky)?;
+        warnings.extend(self.lost_percentages(&wanted));
         self.give_cookies(&mut rules, &experiments, &mut entry)?;
         if self.changes_affinity(&rules, &wanted) {
             changes.push(Change::Affinity {
@@ -241,6 +247,16 @@ impl<'a> Planner<'a> {
         Ok((Some(sticky), unknown.into_iter().map(warn).collect()))
     }
 
+    /// Mirrors whose percentage is not on the route although it was written.
+    fn lost_percentages(&self, wanted: &[Wanted<'_>]) -> Vec<Warning> {
+        let lost = wanted.iter().filter(|wanted| wanted.lost_percentage);
+        lost.map(|wanted| Warning::Pruned {
+            route: self.target.key.clone(),
+            rule: RuleRef::named(&wanted.record.name),
+        })
+        .collect()
+    }
+
     /// Cookies are HTTP's alone.
     fn affinity(&self) -> Option<&'a Affinity> {
         self.intent
@@ -330,6 +346,11 @@ impl<'a> Planner<'a> {
         for &at in &self.weighable {
             let name = RuleRef::new(at, &rules[at]);
             sticky.set_cookies(&name, rules[at].to_mut())?;
+            self.features.check(
+                std::slice::from_ref(&*rules[at]),
+                &[&self.rules[at]],
+                &self.intent.assumed,
+            )?;
         }
         entry.cookie = (!self.weighable.is_empty()).then(|| affinity.name.clone());
         Ok(())
@@ -398,6 +419,8 @@ impl<'a> Planner<'a> {
     ) -> Result<Vec<Value>, Problem> {
         let namespace = &self.target.key.namespace;
         let built = managed::rules(self.target.key.kind, route, self.intent, namespace, sources)?;
+        gateways::check_expressions(self.route, &built, sources)?;
+        self.features.check(&built, sources, &self.intent.assumed)?;
         let Some(sticky) = sticky.filter(|_| matches!(route, ManagedRoute::Mirror(_))) else {
             return Ok(built);
         };
@@ -417,6 +440,7 @@ impl<'a> Planner<'a> {
             Claim::Own(record) if !self.entry.rules[*record].cookie => Some(Wanted {
                 record: self.entry.rules[*record].clone(),
                 rule: Cow::Borrowed(&self.rules[at]),
+                lost_percentage: false,
             }),
             _ => None,
         });

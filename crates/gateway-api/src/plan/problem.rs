@@ -65,6 +65,17 @@ pub enum Warning {
         /// `controllerName` of the gateway.
         controller: String,
     },
+    /// The API server does not keep the percentage of a mirror.
+    #[error(
+        "{route}: {rule}: the API server left out the mirror's percentage, so every request is mirrored: its CRDs are those \
+         of a Gateway API before 1.3"
+    )]
+    Pruned {
+        /// Which route.
+        route: RouteKey,
+        /// Which rule.
+        rule: RuleRef,
+    },
 }
 
 /// What is the matter with a route.
@@ -173,6 +184,27 @@ pub enum Problem {
     /// A gateway that does not do what cookies need.
     #[error("sessionAffinity cannot be had from {controller:?}: it {reason}")]
     NoAffinity {
+        /// `controllerName` of the gateway.
+        controller: String,
+        /// What it does instead.
+        reason: &'static str,
+    },
+    /// A gateway says that it cannot do what is asked.
+    #[error(
+        "GatewayClass {class:?} ({controller}) does not list {feature} in status.supportedFeatures; name it in assumeFeatures \
+         of the plugin's configuration if it works all the same"
+    )]
+    Unsupported {
+        /// The feature, as Gateway API names it.
+        feature: &'static str,
+        /// Name of the class.
+        class: String,
+        /// Its `controllerName`.
+        controller: String,
+    },
+    /// A gateway is known not to match headers by expressions.
+    #[error("a header cannot be matched by prefix or regex: {controller:?} {reason}")]
+    NoExpressions {
         /// `controllerName` of the gateway.
         controller: String,
         /// What it does instead.

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::intent::Call;
 use rollouts_plugin::types::{Rollout, SetHeaderRoute, SetMirrorRoute, WeightDestination};
 
+mod features;
 mod gateway;
 mod properties;
 mod sticky;

@@ -1,17 +1,20 @@
 //! The routes of one Rollout and one call.
 
+use std::sync::Arc;
+
 use futures::future::join_all;
 use rollouts_plugin::types::Rollout;
 use rollouts_plugin::{RpcError, RpcResult};
 use tokio::time::{Instant, timeout_at};
 
+use super::features::KnownFeatures;
 use super::{ApplyError, plan_route};
 use crate::RouteKey;
 use crate::apply::{ApiError, Applied, Applier, Object, SelectError};
 use crate::config::{Config, Label, RouteTarget};
 use crate::events::{Events, Reason, last_other_writer};
 use crate::intent::{Intent, Managed};
-use crate::plan::{Change, Problem};
+use crate::plan::{Change, Problem, plan_route_on, pruned};
 
 /// The routes of a Rollout: those it names and those its selectors find.
 pub(super) struct Routes<'a> {
@@ -50,15 +53,26 @@ impl<'a> Routes<'a> {
         rollout: &Rollout,
         config: &Config,
         mut intent: Intent,
-        events: &Events,
+        (events, known): (&Events, &KnownFeatures),
         deadline: Instant,
     ) -> Report {
+        let features = match intent.asks_for_features() {
+            true => {
+                join_all(
+                    self.targets
+                        .iter()
+                        .map(|target| known.of(self.applier, &target.key, deadline)),
+                )
+                .await
+            }
+            false => vec![Arc::default(); self.targets.len()],
+        };
         loop {
             let label = config.in_progress_label.as_ref();
-            let updates = self.targets.iter().map(|target| {
+            let updates = self.targets.iter().zip(&features).map(|(target, features)| {
                 let intent = &intent;
                 self.applier.update(&target.key, deadline, move |route| {
-                    plan_route(target, route, intent, label)
+                    plan_route_on(target, route, intent, label, features)
                 })
             });
             let results = join_all(updates).await;
@@ -230,7 +244,9 @@ impl Report {
             for refusal in &applied.plan.refused {
                 events.warn(rollout, Reason::ManagedRouteRefused, &refusal.to_string());
             }
-            for warning in &applied.plan.warnings {
+            let written = applied.plan.object.as_ref();
+            let pruned = written.map_or_else(Vec::new, |planned| pruned(key, planned, &applied.object));
+            for warning in applied.plan.warnings.iter().chain(&pruned) {
                 events.warn(rollout, Reason::FeatureUnconfirmed, &warning.to_string());
             }
         }

@@ -299,6 +299,37 @@ async fn a_deleted_rollouts_release_is_ended_by_another_ones_call() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_gateways_class_does_not_list_is_refused_by_name() {
+    let fake = Fake::new(vec![]);
+    fake.add(
+        "/apis/gateway.networking.k8s.io/v1/namespaces/shop/gateways/gw",
+        json!({"spec": {"gatewayClassName": "edge"}}),
+    );
+    fake.add(
+        "/apis/gateway.networking.k8s.io/v1/gatewayclasses/edge",
+        json!({"metadata": {"name": "edge"}, "spec": {"controllerName": "example.com/gw"},
+            "status": {"supportedFeatures": [{"name": "HTTPRouteMethodMatching"}]}}),
+    );
+    let router = router(&fake);
+    let mirror: SetMirrorRoute =
+        serde_json::from_value(json!({"name": "header", "match": [{"path": {"prefix": "/"}}]})).unwrap();
+    for verbs in ["GET GET GET GET", "GET"] {
+        let error = router
+            .set_mirror_route(&web(), &mirror)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("GatewayClass \"edge\" (example.com/gw) does not list HTTPRouteRequestMirror"),
+            "{error}"
+        );
+        assert_eq!(fake.verbs(), verbs, "it is asked once");
+    }
+    router.set_weight(&web(), 20, &[]).await.unwrap();
+    assert_eq!(fake.weights(), "80:20");
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_route_is_tried_and_every_failure_is_told() {
     let fake = Fake::new(vec![]);
     fake.add_route("grpcroutes", "api");

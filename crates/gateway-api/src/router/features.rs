@@ -1,0 +1,90 @@
+//! What the gateways of a route can do, asked of their classes. It is asked only where a managed route or a sticky release
+//! needs to know; where nobody may be asked, nothing is known, and nothing is refused.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
+
+use crate::apply::Applier;
+use crate::plan::Features;
+use crate::{GROUP, RouteKey};
+
+/// How long an answer holds: classes change with an upgrade of the gateway.
+const FRESH: Duration = Duration::from_secs(600);
+/// Number of routes from which on old answers are dropped.
+const MANY: usize = 1024;
+
+/// The answers, by route.
+#[derive(Default)]
+pub(super) struct KnownFeatures {
+    routes: Mutex<HashMap<RouteKey, (Instant, Arc<Features>)>>,
+}
+
+impl KnownFeatures {
+    /// The features of the gateways of a route.
+    pub(super) async fn of(&self, applier: &Applier, key: &RouteKey, deadline: Instant) -> Arc<Features> {
+        let now = Instant::now();
+        let known = self
+            .routes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(key)
+            .cloned();
+        if let Some((_, features)) = known.filter(|(asked, _)| now - *asked < FRESH) {
+            return features;
+        }
+        let Ok(features) = timeout_at(deadline, ask(applier, key)).await else {
+            return Arc::default();
+        };
+        let features = Arc::new(features);
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        if routes.len() >= MANY {
+            routes.retain(|_, (asked, _)| now - *asked < FRESH);
+        }
+        routes.insert(key.clone(), (now, Arc::clone(&features)));
+        features
+    }
+}
+
+async fn ask(applier: &Applier, key: &RouteKey) -> Features {
+    let mut features = Features::default();
+    let Ok(route) = applier.route(key).await else {
+        return features;
+    };
+    let mut classes = BTreeSet::new();
+    for (namespace, name) in gateways(&route, key) {
+        let path = format!("/apis/{GROUP}/v1/namespaces/{namespace}/gateways/{name}");
+        match applier.api().get(path).await {
+            Ok(gateway) => classes.extend(gateway["spec"]["gatewayClassName"].as_str().map(str::to_owned)),
+            Err(error) => tracing::debug!(gateway = name, %error, "what it can do is not known"),
+        }
+    }
+    for class in classes {
+        match applier
+            .api()
+            .get(format!("/apis/{GROUP}/v1/gatewayclasses/{class}"))
+            .await
+        {
+            Ok(found) => features.add(&found),
+            Err(error) => tracing::debug!(class, %error, "what it can do is not known"),
+        }
+    }
+    features
+}
+
+/// Namespace and name of the Gateways among the parents of a route.
+fn gateways(route: &Value, key: &RouteKey) -> BTreeSet<(String, String)> {
+    let parents = route["spec"]["parentRefs"].as_array().into_iter().flatten();
+    let is_gateway = |parent: &&Value| {
+        parent["group"].as_str().is_none_or(|group| group == GROUP)
+            && parent["kind"].as_str().is_none_or(|kind| kind == "Gateway")
+    };
+    let gateways = parents.filter(is_gateway).filter_map(|parent| {
+        let namespace = parent["namespace"].as_str().unwrap_or(&key.namespace);
+        Some((namespace.to_owned(), parent["name"].as_str()?.to_owned()))
+    });
+    gateways.collect()
+}

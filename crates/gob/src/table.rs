@@ -9,6 +9,7 @@ use crate::{Error, Limits};
 /// A type's place in the [`Table`]. The builtin types come first, at their id minus one.
 pub(crate) type Index = u32;
 
+pub(crate) const FLOAT: Index = 3;
 pub(crate) const INTERFACE: Index = 7;
 
 /// Ids below are Go's own (`firstUserId` in `type.go`).

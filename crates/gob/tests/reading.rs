@@ -95,6 +95,11 @@ fn lists() {
     check("[3]byte", json!([1, 200, 3]), [1_u8, 200, 3]);
     check("[3]byte", json!([1, 200, 3]), vec![1_u8, 200, 3]);
     check_error::<(i64,)>("[]int", json!([1, 2]), "a list of 2 elements, expected 1");
+    check_error::<(f64,)>(
+        "complex128",
+        json!([1.5, -2.5]),
+        "a list of 2 elements, expected 1",
+    );
     check_error::<[i64; 3]>(
         "[2]int",
         json!([1, 2]),
@@ -129,6 +134,18 @@ fn maps_with_any_key() {
     assert_eq!(
         read::<BTreeMap<K, [bool; 2]>>(&stream).unwrap(),
         BTreeMap::from([(K { a: -1 }, [true, false])])
+    );
+}
+
+/// A Go map with text as keys may be read as a struct; numbers are not taken for the places of fields.
+#[test]
+fn maps_as_structs() {
+    check("map[string]int32", json!({"X": 1, "Y": 2}), Point { x: 1, y: 2 });
+    let value = Value::Map(vec![(Value::Int(0), Value::Int(1))]);
+    let stream = write("type V = map[int]int32", "V", &value).unwrap();
+    assert_eq!(
+        read::<Point>(&stream).unwrap_err().to_string(),
+        "[0]: a key of type int cannot name a field, a string can"
     );
 }
 

@@ -9,7 +9,7 @@ use serde::de::value::SeqDeserializer;
 use serde::de::{Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-use self::access::{Elements, Entries, Fields, Pair, Registered};
+use self::access::{Elements, Members, Registered};
 use self::source::check_fields;
 pub(crate) use self::source::{At, Source};
 use crate::Error;
@@ -173,8 +173,20 @@ impl<'de> Deserializer<'de> for At<'_, '_, 'de> {
         self.deserialize_seq(visitor)
     }
 
+    /// A map's key as the name of a struct's field.
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let At { source, ty, .. } = self;
+        match source.table.kind(ty) {
+            Kind::String | Kind::Bytes | Kind::Opaque => source.visit_text(visitor),
+            _ => Err(Error::mismatch(format!(
+                "a key of type {} cannot name a field, a string can",
+                source.table.describe(ty)
+            ))),
+        }
+    }
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f64 char map identifier
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f64 char map
     }
 }
 
@@ -190,12 +202,33 @@ impl<'x, 'de> At<'_, 'x, 'de> {
         visitor: V,
         read: impl FnOnce(At<'_, 'x, 'de>, V) -> Result<V::Value, Error>,
     ) -> Result<V::Value, Error> {
-        if !matches!(self.kind(), Kind::Interface) {
-            return read(self, visitor);
+        let At {
+            source,
+            mut ty,
+            mut outermost,
+        } = self;
+        let mut opened = Vec::new();
+        while let Kind::Interface = source.table.kind(ty)
+            && let Some(content) = source.open_interface()?
+        {
+            (ty, outermost) = (content.ty, true);
+            opened.push(content);
         }
-        match self.source.open_interface()? {
-            None => visitor.visit_unit(),
-            Some(content) => content.read(self.source, |at| at.concrete(visitor, read)),
+        // `read` is called in one place only: all of the target's code is compiled into it.
+        let value = match source.table.kind(ty) {
+            Kind::Interface => visitor.visit_unit(),
+            _ => read(
+                At {
+                    source,
+                    ty,
+                    outermost,
+                },
+                visitor,
+            ),
+        };
+        match opened.is_empty() {
+            true => value,
+            false => source.close(opened, value),
         }
     }
 
@@ -210,29 +243,16 @@ impl<'x, 'de> At<'_, 'x, 'de> {
             Kind::Float => visitor.visit_f64(source.cursor.float()?),
             Kind::String => source.visit_text(visitor),
             Kind::Bytes | Kind::Opaque => source.visit_bytes(visitor),
-            Kind::Complex => visitor.visit_seq(Pair::new(source)),
-            Kind::Array { elem, .. } | Kind::Slice { elem } => {
-                let count = source.begin_list(ty)?;
-                let mut elements = Elements::new(source, *elem, count);
+            Kind::Complex | Kind::Array { .. } | Kind::Slice { .. } => {
+                let mut elements = Elements::begin(source, ty)?;
                 let list = visitor.visit_seq(&mut elements)?;
                 elements.end()?;
-                source.leave();
                 Ok(list)
             }
-            Kind::Map { key, elem } => {
-                let count = source.begin_map()?;
-                let mut entries = Entries::new(source, *key, *elem, count);
-                let map = visitor.visit_map(&mut entries)?;
-                entries.end()?;
-                source.leave();
-                Ok(map)
-            }
-            Kind::Struct { fields } => {
-                source.enter()?;
-                let mut fields = Fields::new(source, fields);
-                let value = visitor.visit_map(&mut fields)?;
-                fields.end()?;
-                source.leave();
+            Kind::Map { .. } | Kind::Struct { .. } => {
+                let mut members = Members::begin(source, ty)?;
+                let value = visitor.visit_map(&mut members)?;
+                members.end()?;
                 Ok(value)
             }
             Kind::Interface => unreachable!("`concrete` looks through interface values"),

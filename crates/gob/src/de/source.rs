@@ -204,12 +204,27 @@ impl<'x, 'de> Source<'x, 'de> {
             before,
         }))
     }
+
+    /// Leaves interface values, the inmost last in the list, after their content was read.
+    #[cold]
+    pub(crate) fn close<T>(&mut self, opened: Vec<Content<'x>>, value: Result<T, Error>) -> Result<T, Error> {
+        let inmost_first = opened.into_iter().rev();
+        match value {
+            Ok(value) => {
+                for content in inmost_first {
+                    content.end(self)?;
+                }
+                Ok(value)
+            }
+            Err(error) => Err(inmost_first.fold(error, |e, content| e.within(Step::Name(content.name)))),
+        }
+    }
 }
 
 /// The content of an interface value.
 pub(crate) struct Content<'x> {
     pub(crate) name: &'x str,
-    ty: Index,
+    pub(super) ty: Index,
     length: u64,
     /// Bytes that were left where the content begins.
     before: usize,
@@ -228,6 +243,12 @@ impl<'x> Content<'x> {
             outermost: true,
         })
         .map_err(|e| e.within(Step::Name(self.name)))?;
+        self.end(source)?;
+        Ok(value)
+    }
+
+    /// Checks that the content was as long as announced, and leaves.
+    fn end(self, source: &mut Source<'x, '_>) -> Result<(), Error> {
         let length = (self.before - source.cursor.rest().len()) as u64;
         if source.lend.is_some() && length != self.length {
             return Err(Error::malformed(format!(
@@ -236,7 +257,7 @@ impl<'x> Content<'x> {
             )));
         }
         source.leave();
-        Ok(value)
+        Ok(())
     }
 }
 

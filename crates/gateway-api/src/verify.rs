@@ -317,10 +317,7 @@ mod tests {
             namespace: "shop".into(),
             name: "web".into(),
         };
-        let target = RouteTarget {
-            key,
-            header_routes: true,
-        };
+        let target = RouteTarget::new(key, true);
         let now =
             "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + jiff::SignedDuration::from_secs(seconds);
         judge(&target, route, &intent, written, &Settle::default(), now)

@@ -30,10 +30,7 @@ fn plan(weight: i32) -> impl Fn(&Object) -> Result<Plan, PlanError> {
     .unwrap();
     let config = crate::config::Config::parse("plugin", br#"{"httpRoute": "web"}"#, "shop").unwrap();
     let intent = Intent::derive(&rollout, &config, Call::SetWeight(weight, &[]), false).unwrap();
-    let target = RouteTarget {
-        key: key(),
-        header_routes: true,
-    };
+    let target = RouteTarget::new(key(), true);
     move |route| plan_route(&target, route, &intent, None)
 }
 

@@ -16,6 +16,19 @@ pub struct RouteTarget {
     pub key: RouteKey,
     /// Whether `setHeaderRoute` and `setMirrorRoute` steps add rules to it.
     pub header_routes: bool,
+    /// Names of the rules that are the Rollout's; empty where all are that have both Services.
+    pub rules: Vec<String>,
+}
+
+impl RouteTarget {
+    /// A route whose rules with both Services are all the Rollout's.
+    pub fn new(key: RouteKey, header_routes: bool) -> Self {
+        Self {
+            key,
+            header_routes,
+            rules: Vec::new(),
+        }
+    }
 }
 
 /// Routes found by their labels.
@@ -44,6 +57,7 @@ impl Named {
         for KindFields {
             kind,
             one,
+            one_rule,
             list,
             selector,
         } in KIND_FIELDS
@@ -58,12 +72,23 @@ impl Named {
                 )?);
             }
             let one_path = fields.path_of(one);
-            if let Some(name) = fields.text(one)? {
+            let rule_path = fields.path_of(one_rule);
+            let rule = fields.text(one_rule)?;
+            match (fields.text(one)?, rule) {
                 // Go: `insertGatewayAPIRouteLists` appends the single route to the list, with header routes.
-                named.add(RouteTarget {
+                (Some(name), rule) => named.add(RouteTarget {
                     key: parse_key(kind, namespace, one_path, name)?,
                     header_routes: true,
-                });
+                    rules: rule.map(str::to_owned).into_iter().collect(),
+                }),
+                (None, None) => {}
+                (None, Some(rule)) => {
+                    return Err(ConfigError::Invalid {
+                        path: rule_path,
+                        value: format!("{rule:?}"),
+                        accepted: "the name of a rule beside the one route it is a rule of",
+                    });
+                }
             }
             let selector_path = fields.path_of(selector);
             if let Some(value) = fields.value(selector) {
@@ -81,7 +106,14 @@ impl Named {
     /// Each route counts once.
     fn add(&mut self, target: RouteTarget) {
         match self.places.get(&target.key) {
-            Some(&place) => self.targets[place].header_routes |= target.header_routes,
+            Some(&place) => {
+                let known = &mut self.targets[place];
+                known.header_routes |= target.header_routes;
+                match known.rules.is_empty() || target.rules.is_empty() {
+                    true => known.rules.clear(),
+                    false => known.rules.extend(target.rules),
+                }
+            }
             None => {
                 self.places.insert(target.key.clone(), self.targets.len());
                 self.targets.push(target);
@@ -94,6 +126,7 @@ impl Named {
 struct KindFields {
     kind: RouteKind,
     one: &'static str,
+    one_rule: &'static str,
     list: &'static str,
     selector: &'static str,
 }
@@ -102,30 +135,35 @@ const KIND_FIELDS: [KindFields; 5] = [
     KindFields {
         kind: RouteKind::Http,
         one: "httpRoute",
+        one_rule: "httpRouteRuleName",
         list: "httpRoutes",
         selector: "httpRouteSelector",
     },
     KindFields {
         kind: RouteKind::Grpc,
         one: "grpcRoute",
+        one_rule: "grpcRouteRuleName",
         list: "grpcRoutes",
         selector: "grpcRouteSelector",
     },
     KindFields {
         kind: RouteKind::Tcp,
         one: "tcpRoute",
+        one_rule: "tcpRouteRuleName",
         list: "tcpRoutes",
         selector: "tcpRouteSelector",
     },
     KindFields {
         kind: RouteKind::Tls,
         one: "tlsRoute",
+        one_rule: "tlsRouteRuleName",
         list: "tlsRoutes",
         selector: "tlsRouteSelector",
     },
     KindFields {
         kind: RouteKind::Udp,
         one: "udpRoute",
+        one_rule: "udpRouteRuleName",
         list: "udpRoutes",
         selector: "udpRouteSelector",
     },
@@ -147,10 +185,19 @@ fn parse_list_entry(
         None => namespace,
     };
     let header_routes = fields.bool("useHeaderRoutes")?.unwrap_or(false);
+    // `ruleName` is how a later Go plugin may call it (its pull request #226).
+    let rule = fields.text("ruleName")?;
+    let rules = fields
+        .strings("ruleNames")?
+        .into_iter()
+        .chain(rule)
+        .map(str::to_owned)
+        .collect();
     fields.finish()?;
     Ok(RouteTarget {
         key: parse_key(kind, namespace, name_path, name)?,
         header_routes,
+        rules,
     })
 }
 

@@ -87,6 +87,14 @@ fn what_is_not_understood_is_named() {
     let cases = [
         (json!({}), "plugins.gw names no route: at least one of httpRoute"),
         (json!({"httpRoute": ""}), "names no route"),
+        (
+            json!({"grpcRoute": "web", "httpRouteRuleName": "main"}),
+            "plugins.gw.httpRouteRuleName is \"main\", accepted is the name of a rule beside the one route",
+        ),
+        (
+            json!({"grpcRoute": "web", "sessionAffinity": {}}),
+            "plugins.gw.sessionAffinity needs an HTTPRoute",
+        ),
         (json!("web"), "plugins.gw must be an object, found \"web\""),
         (
             json!({"httpRoute": ["web"]}),

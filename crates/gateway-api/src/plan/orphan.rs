@@ -37,10 +37,7 @@ pub fn plan_orphan(key: &RouteKey, route: &Value, owner: &str) -> Result<Plan, P
         assumed: Vec::new(),
         leftovers: Leftovers::default(),
     };
-    let target = RouteTarget {
-        key: key.clone(),
-        header_routes: true,
-    };
+    let target = RouteTarget::new(key.clone(), true);
     let label = entry.label.clone().map(|key| Label {
         key,
         value: String::new(),

@@ -56,7 +56,11 @@ impl<'a> Planner<'a> {
         let go_was_at_work = has_label && entry == Entry::default();
         let claims = claims(rules, &ledger, intent, namespace, go_was_at_work);
         let weighable = (0..rules.len())
-            .filter(|&at| claims[at] == Claim::User && weights::pair(&rules[at], intent, namespace).is_some())
+            .filter(|&at| {
+                claims[at] == Claim::User
+                    && is_scoped(target, &rules[at])
+                    && weights::pair(&rules[at], intent, namespace).is_some()
+            })
             .collect();
         Self {
             target,
@@ -74,6 +78,9 @@ impl<'a> Planner<'a> {
     pub(super) fn plan(self, label: Option<&Label>) -> Result<Plan, Problem> {
         let wants_rules = self.intent.split.is_some()
             || matches!(&self.intent.managed, Managed::Exactly(m) if !m.is_empty());
+        if wants_rules {
+            self.check_scope()?;
+        }
         if wants_rules && self.weighable.is_empty() {
             return Err(problem::no_rule(
                 self.rules,
@@ -147,6 +154,32 @@ impl<'a> Planner<'a> {
             refused,
             warnings,
         })
+    }
+
+    /// Each rule that the configuration names must be there, and be one that can be weighed.
+    fn check_scope(&self) -> Result<(), Problem> {
+        let name = |at: usize| view::name(&self.rules[at]);
+        for rule in &self.target.rules {
+            if self.weighable.iter().any(|&at| name(at) == Some(rule)) {
+                continue;
+            }
+            let users = (0..self.rules.len()).filter(|&at| self.claims[at] == Claim::User);
+            let found = users
+                .clone()
+                .filter_map(name)
+                .map(|name| format!("{name:?}"))
+                .collect::<Vec<_>>();
+            return Err(Problem::NoSuchRule {
+                name: rule.clone(),
+                exists: users.clone().any(|at| name(at) == Some(rule)),
+                found: if found.is_empty() {
+                    "none".to_owned()
+                } else {
+                    found.join(", ")
+                },
+            });
+        }
+        Ok(())
     }
 
     /// The route with other rules.
@@ -454,4 +487,10 @@ impl<'a> Planner<'a> {
             .filter_map(|&at| weights::pair(&rules[at], self.intent, &self.target.key.namespace))
             .any(|[_, canary]| canary > 0)
     }
+}
+
+/// Whether a rule is one of those that the configuration names.
+fn is_scoped(target: &RouteTarget, rule: &Value) -> bool {
+    target.rules.is_empty()
+        || view::name(rule).is_some_and(|name| target.rules.iter().any(|known| known == name))
 }

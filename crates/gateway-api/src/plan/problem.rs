@@ -97,6 +97,21 @@ pub enum Problem {
         /// What the rules do have.
         found: String,
     },
+    /// A rule that the configuration names is not there, or has not both Services.
+    #[error(
+        "the configuration names rule {name:?}, {}; named rules of the route: {found}",
+        if *exists { "which has not both Services in its backendRefs" } else {
+            "which is not there: CRDs before 1.4 drop rules[].name"
+        }
+    )]
+    NoSuchRule {
+        /// Name of the rule.
+        name: String,
+        /// Whether there is one of that name.
+        exists: bool,
+        /// The user's named rules.
+        found: String,
+    },
     /// A Service is named twice in one rule.
     #[error("{rule}.backendRefs names Service {service:?} twice, it must be there once")]
     Twice {

@@ -718,6 +718,72 @@ fn a_deleted_rollout_leaves_nothing_behind() {
     );
 }
 
+/// Pull request #226 of the Go plugin.
+#[test]
+fn rules_can_be_chosen_by_name() {
+    let named = |name: &str, path: &str| {
+        let mut rule = rule(path, &[("web-stable", 100), ("web-canary", 0)]);
+        rule["name"] = json!(name);
+        rule
+    };
+    let original = route(vec![
+        named("live", "/"),
+        named("preview", "/preview"),
+        rule("/docs", &[("docs", 1)]),
+    ]);
+    let step = header("header", "1");
+    for config in [
+        json!({"httpRoutes": [{"name": "web", "ruleName": "live", "useHeaderRoutes": true}]}),
+        json!({"httpRoutes": [{"name": "web", "ruleNames": ["live"], "useHeaderRoutes": true}]}),
+        json!({"httpRoute": "web", "httpRouteRuleName": "live"}),
+    ] {
+        let scoped = target(config);
+        let planned = apply(&scoped, &original, &weights(&rollout("web"), 20));
+        check(
+            &planned,
+            expect![[r#"
+                live / web-stable:80 web-canary:20
+                preview /preview web-stable:100 web-canary:0
+                - /docs docs:1"#]],
+        );
+        let intent = Intent::derive(
+            &parse(&rollout("web")),
+            &self::config(),
+            Call::SetHeaderRoute(&step),
+            false,
+        )
+        .unwrap();
+        assert_eq!(
+            lines(&apply(&scoped, &original, &intent))
+                .matches("x-canary=1")
+                .count(),
+            1
+        );
+    }
+    let mut all = target(json!({"httpRoute": "web", "httpRoutes": [{"name": "web", "ruleName": "live"}]}));
+    assert!(
+        all.rules.is_empty(),
+        "named twice, once without a rule: all of them"
+    );
+    for (rule, expected) in [
+        (
+            "gone",
+            "the configuration names rule \"gone\", which is not there: CRDs before 1.4 drop rules[].name; named rules of the route: \"live\", \"preview\"",
+        ),
+        ("docs", "which has not both Services in its backendRefs"),
+    ] {
+        all.rules = vec![rule.into()];
+        let mut route = original.clone();
+        if rule == "docs" {
+            route["spec"]["rules"][2]["name"] = json!("docs");
+        }
+        let error = plan_route(&all, &route, &weights(&rollout("web"), 20), None)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
 #[test]
 fn kinds_without_headers_are_weighed_only() {
     let step = header("header", "1");

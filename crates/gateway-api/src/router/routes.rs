@@ -33,10 +33,7 @@ impl<'a> Routes<'a> {
             for key in applier.select(selector, deadline).await? {
                 if targets.iter().all(|target| target.key != key) {
                     // As in the Go plugin (`pkg/plugin/plugin.go` `discoverRoutesBySelector`).
-                    targets.push(RouteTarget {
-                        key,
-                        header_routes: false,
-                    });
+                    targets.push(RouteTarget::new(key, false));
                 }
             }
         }

@@ -53,7 +53,14 @@ pub fn go_package(dir: &str, package: &str) -> Option<PathBuf> {
         .expect("a lock file in the output folder can be locked");
 
     let build = Command::new("go")
-        .args(["build", "-o"])
+        // As `tests/realworld` builds its programs, so that both share what Go has compiled.
+        .args([
+            "build",
+            "-trimpath",
+            "-buildvcs=false",
+            "-gcflags=all=-dwarf=false",
+            "-o",
+        ])
         .arg(&program)
         .arg(package)
         .current_dir(&module)

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
 use super::{Account, Failure, RateHeaders};
 use crate::judge;
@@ -18,8 +19,11 @@ use crate::plan::{Call, Method};
 const MOST_BYTES: usize = 1 << 20;
 /// The most of an answer with an error status; 300 bytes of it are shown.
 const MOST_ERROR_BYTES: usize = 32 << 10;
-/// Answers beyond this size are held one at a time, so that many large ones together stay small.
-const LARGE: usize = 128 << 10;
+/// Answers beyond this size are held one at a time, so that many large ones together stay small. One of three hundred
+/// metrics has 30 KB.
+const LARGE: usize = 32 << 10;
+/// How long one of these may take from there on: others wait for it.
+const LARGE_TAKES: Duration = Duration::from_secs(2);
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -124,11 +128,7 @@ impl Http {
         };
         let mut body = Vec::new();
         let mut permit = None;
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| Failure::Unavailable(describe(&error)))?
-        {
+        while let Some(chunk) = next_chunk(&mut response, permit.as_ref()).await? {
             if body.len() + chunk.len() > limit {
                 if status.is_success() {
                     let limit = limit >> 20;
@@ -139,12 +139,35 @@ impl Http {
                 break;
             }
             if body.len() + chunk.len() > LARGE && permit.is_none() {
-                permit = self.large.acquire().await.ok();
+                let held = self.large.acquire().await.ok();
+                permit = held.map(|held| (held, Instant::now() + LARGE_TAKES));
             }
             body.extend_from_slice(&chunk);
         }
         judge_status(status.as_u16(), &body, account)
     }
+}
+
+/// The next piece of a body; that of a large one has to come before others have waited too long.
+async fn next_chunk(
+    response: &mut reqwest::Response,
+    permit: Option<&(SemaphorePermit<'_>, Instant)>,
+) -> Result<Option<bytes::Bytes>, Failure> {
+    let chunk = response.chunk();
+    let chunk = match permit {
+        None => chunk.await,
+        Some((_, until)) => match tokio::time::timeout_at(*until, chunk).await {
+            Ok(chunk) => chunk,
+            Err(_) => {
+                return Err(Failure::Unavailable(format!(
+                    "an answer of more than {} KiB took longer than {}s",
+                    LARGE >> 10,
+                    LARGE_TAKES.as_secs()
+                )));
+            }
+        },
+    };
+    chunk.map_err(|error| Failure::Unavailable(describe(&error)))
 }
 
 /// What is known of a request's fate whether it has an answer or not.

@@ -14,6 +14,10 @@ use crate::plan::{self, Window};
 const MOST_MESSAGE: usize = 1024;
 const MOST_VALUE: usize = 4096;
 const MOST_ENTRY: usize = 1024;
+/// Younger than this in milliseconds, a measurement under way is looked at again soon: at the first whole second that is
+/// at least so many milliseconds away.
+const YOUNG: i64 = 1500;
+const SOON: i64 = 400;
 /// `groups` is bounded where it is made.
 const MOST_GROUPS: usize = 4096;
 
@@ -67,12 +71,14 @@ pub fn running(redactor: &Redactor, progress: &Progress, began: Timestamp, now: 
             (until.as_second() + 2, why.clone())
         }
         State::Asking => {
-            // A second, then two, then four, at most five: each look is a write to the AnalysisRun.
-            let age = now.as_second() - began.as_second();
-            (
-                now.as_second() + age.clamp(1, 5) + 1,
-                "waiting for Datadog's answer".to_owned(),
-            )
+            let age = now.as_millisecond() - began.as_millisecond();
+            let until = match age < YOUNG {
+                // Most answers that took longer than a worker's patience come soon after it.
+                true => (now.as_millisecond() + SOON).div_euclid(1000) + 1,
+                // Then after two seconds, four, at most five: each look is a write to the AnalysisRun.
+                false => now.as_second() + (age / 1000).clamp(1, 5) + 1,
+            };
+            (until, "waiting for Datadog's answer".to_owned())
         }
     };
     let resume_at = Timestamp::from_second(until.max(now.as_second() + 1)).unwrap_or(now);
@@ -161,4 +167,26 @@ fn clean(metadata: BTreeMap<String, String>, redactor: &Redactor) -> BTreeMap<St
             (cut(name, 64), cut(redactor.clean(&text), bound))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_look_is_soon_and_then_rarer() {
+        let at = |millisecond: i64| Timestamp::from_millisecond(millisecond).unwrap();
+        for (began, now, resume) in [
+            (10_000, 10_500, 11),
+            (10_000, 10_600, 12),
+            (10_400, 10_900, 12),
+            (10_000, 12_000, 15),
+            (10_000, 14_000, 19),
+            (10_000, 30_000, 36),
+        ] {
+            let running = running(&Redactor::default(), &Progress::default(), at(began), at(now));
+            let seen = running.resume_at.unwrap().0;
+            assert_eq!(seen, at(resume * 1000), "began {began}, now {now}");
+        }
+    }
 }

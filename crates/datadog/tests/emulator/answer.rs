@@ -369,7 +369,7 @@ pub(super) fn render(behaviour: Behaviour) -> Response<Body> {
 }
 
 /// So many blanks, compressed; each size once, because a test program without optimisation takes seconds for it.
-fn bomb(bytes: usize) -> Bytes {
+pub(super) fn bomb(bytes: usize) -> Bytes {
     static MADE: Mutex<Vec<(usize, Bytes)>> = Mutex::new(Vec::new());
     let mut made = MADE.lock().unwrap();
     if let Some((_, packed)) = made.iter().find(|(size, _)| *size == bytes) {

@@ -127,6 +127,10 @@ impl Emulator {
     /// How to answer queries, paths and bodies that contain a text. Later rules win; a rule for the same text is
     /// replaced.
     pub fn on(&self, needle: &str, behaviour: Behaviour) -> &Self {
+        if let Behaviour::GzipBomb(bytes) = behaviour {
+            // Now, and not while somebody waits for it.
+            answer::bomb(bytes);
+        }
         let mut rules = self.state.rules.lock().unwrap();
         rules.retain(|(known, _)| known != needle);
         rules.push((needle.to_owned(), behaviour));

@@ -10,6 +10,8 @@ use rollouts_plugin::types::{Rollout, SetHeaderRoute, SetMirrorRoute, WeightDest
 
 mod features;
 mod gateway;
+mod issues;
+mod levels;
 mod properties;
 mod sticky;
 

@@ -339,4 +339,24 @@ proptest! {
         prop_assert_eq!(names.len(), count, "names are unique");
         prop_assert!(rules.len() <= MAX_RULES);
     }
+
+    /// Level-based: what a route is follows from the last call, not from those before.
+    #[test]
+    fn history_does_not_matter(
+        route in generated_route(),
+        before in prop::collection::vec(generated_intent("web"), 1..4),
+        last in generated_intent("web"),
+    ) {
+        prop_assume!(last.split.is_some());
+        let history = before.iter().fold(route.clone(), |route, intent| after(&route, intent));
+        let label = Label::in_progress();
+        let (Ok(fresh), Ok(late)) = (
+            plan_route(&web(), &route, &last, Some(&label)),
+            plan_route(&web(), &history, &last, Some(&label)),
+        ) else {
+            return Ok(());
+        };
+        let spec = |plan: Plan, was: Value| in_lowest_terms(plan.object.unwrap_or(was))["spec"].clone();
+        prop_assert_eq!(spec(late, history), spec(fresh, route));
+    }
 }

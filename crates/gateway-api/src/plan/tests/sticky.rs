@@ -108,7 +108,7 @@ fn is_within(users: usize, found: usize, wanted: f64) -> bool {
 }
 
 const STEPS: [i32; 5] = [1, 10, 100, 500, 1000];
-const USERS: usize = 40_000;
+const USERS: usize = 20_000;
 
 #[test]
 fn the_share_of_users_is_the_weight_at_every_step() {

@@ -144,6 +144,30 @@ impl App {
         Ok(())
     }
 
+    /// Waits until its HTTPRoute has this spec again and no annotation or label of a release: until the promotion hold
+    /// is over and the controller has come back, 10 s after it.
+    ///
+    /// # Errors
+    /// When it has not in time, with the route.
+    pub async fn restored(&self, spec: &Value) -> Result<()> {
+        wait_for("the route to be what it was", STEP, async || {
+            let route = self.route().await?;
+            let metadata = &route["metadata"];
+            let bare = metadata["annotations"].is_null() && metadata["labels"].is_null();
+            Ok(Seen::when(bare && route["spec"] == *spec, (), || {
+                format!(
+                    "{} {} {}",
+                    metadata["annotations"], metadata["labels"], route["spec"]
+                )
+            }))
+        })
+        .await
+        .with_context(|| format!("before the release: {spec}"))?;
+        self.stage
+            .say(&format!("{}: the route is what it was", self.name));
+        Ok(())
+    }
+
     fn route_address(&self) -> Address<'_> {
         Address {
             kind: Kind::http_route(),

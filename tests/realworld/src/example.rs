@@ -122,6 +122,24 @@ fn replace_words(value: &Value, old: &str, new: &str) -> Value {
     }
 }
 
+/// Merges a patch into an object, as RFC 7396 says.
+pub fn merge(object: &mut Value, patch: &Value) {
+    let Value::Object(fields) = patch else {
+        object.clone_from(patch);
+        return;
+    };
+    if !object.is_object() {
+        *object = json!({});
+    }
+    for (name, field) in fields {
+        if field.is_null() {
+            object.as_object_mut().map(|object| object.remove(name));
+        } else {
+            merge(&mut object[name.as_str()], field);
+        }
+    }
+}
+
 /// The weights of a route's backends by service, summed over its rules. A backend without a weight has 1, as in the
 /// Gateway API (`HTTPBackendRef.weight`).
 #[must_use]
@@ -161,6 +179,16 @@ mod tests {
         let entries =
             crate::cluster::parse(config["data"]["trafficRouterPlugins"].as_str().unwrap()).unwrap();
         assert_eq!(entries[0][0]["name"], ROUTER);
+    }
+
+    #[test]
+    fn a_patch_is_merged() {
+        let mut object = json!({"a": {"b": 1, "c": 2}, "steps": [1, 2]});
+        merge(
+            &mut object,
+            &json!({"a": {"b": null, "c": {"d": 3}}, "steps": [4]}),
+        );
+        assert_eq!(object, json!({"a": {"c": {"d": 3}}, "steps": [4]}));
     }
 
     #[test]

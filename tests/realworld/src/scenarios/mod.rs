@@ -4,9 +4,13 @@
 
 mod abort;
 mod bad_input;
+mod commands;
 mod controller_killed;
+mod dark_canary;
 mod datadog;
 mod idle;
+mod mirror;
+mod no_503;
 mod play;
 mod plugin_killed;
 mod release;
@@ -88,6 +92,12 @@ pub const SCENES: &[Scene] = &[
     plugin_killed::SCENE,
     idle::SCENE,
     controller_killed::SCENE,
+    dark_canary::ON_TRAEFIK,
+    dark_canary::ON_ENVOY,
+    mirror::SCENE,
+    no_503::ON_TRAEFIK,
+    no_503::ON_ENVOY,
+    commands::SCENE,
     datadog::release::SCENE,
     datadog::crowd::SCENE,
     datadog::neighbours::SCENE,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::timeout;
 
@@ -12,6 +13,9 @@ use crate::console;
 use crate::plan::{CONTROLLERS, Form, Plan, Report};
 use crate::stage::Stage;
 use crate::world::{Registration, World};
+
+/// How many scenes are played at once: enough to fill each other's waits, few enough for two cores to answer in time.
+const AT_ONCE: usize = 10;
 
 /// How the end of the world is called in a report.
 const CURTAIN: &str = "curtain";
@@ -48,9 +52,14 @@ async fn play_here(plan: Plan) -> Report {
     };
     let mut report = Report::default();
     let mut together = JoinSet::new();
+    let places = Arc::new(Semaphore::new(AT_ONCE));
     for scene in scenes.iter().filter(|scene| scene.turn == Turn::Together) {
-        let (world, scene) = (world.clone(), **scene);
-        together.spawn_local(async move { (scene.name, perform(world, scene).await) });
+        let (world, scene, places) = (world.clone(), **scene, places.clone());
+        together.spawn_local(async move {
+            // In the order of the table; nobody closes it.
+            let _place = places.acquire().await;
+            (scene.name, perform(world, scene).await)
+        });
     }
     while let Some(joined) = together.join_next().await {
         // `perform` catches panics of scenes.

@@ -123,7 +123,7 @@ impl EnvoyGateway {
 
     /// The address of Envoy's administration interface, on a port of its own choice.
     fn administration(&self) -> Result<String> {
-        let runs = self.folder.join("state/envoy-runs");
+        let runs = self.folder.join("runtime");
         let run = std::fs::read_dir(&runs)
             .with_context(|| format!("read {}", runs.display()))?
             .collect::<Result<Vec<_>, _>>()?
@@ -131,7 +131,8 @@ impl EnvoyGateway {
             .map(std::fs::DirEntry::path)
             .max()
             .context("Envoy Gateway has not started Envoy yet")?;
-        Ok(std::fs::read_to_string(run.join("admin-address.txt"))?)
+        let file = run.join("admin-address.txt");
+        std::fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))
     }
 }
 
@@ -198,8 +199,10 @@ fn certificates(folder: &Path) -> PathBuf {
     folder.join("certs")
 }
 
-/// Puts our Envoy where Envoy Gateway (func-e) looks before it downloads one.
+/// Puts our Envoy where Envoy Gateway (func-e) looks before it downloads one, and says which version it is:
+/// `extractSemver` of its `internal/infrastructure/host` does not find that in an image's name with a digest.
 fn install(ground: &Ground, folder: &Path) -> Result<()> {
+    std::fs::write(folder.join("envoy-version"), ENVOY.version)?;
     let folder = folder.join(format!("data/envoy-versions/{}/bin", ENVOY.version));
     std::fs::create_dir_all(&folder)?;
     std::os::unix::fs::symlink(ground.toolbox.program(ENVOY.name)?, folder.join("envoy"))?;

@@ -39,6 +39,7 @@ pub mod verify;
 mod cli;
 mod events;
 mod kind;
+mod metrics;
 mod router;
 mod run;
 

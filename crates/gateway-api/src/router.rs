@@ -5,7 +5,9 @@ mod features;
 mod orphans;
 mod routes;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -42,6 +44,8 @@ pub struct Settings {
     /// How long traffic stays on the canary Service after a promotion, while gateways learn that the stable Service has
     /// other endpoints. Both select the same pods in that time. Zero switches it off.
     pub promotion_hold: Duration,
+    /// Where Prometheus finds metrics; nowhere if [`None`].
+    pub metrics: Option<SocketAddr>,
 }
 
 impl Default for Settings {
@@ -50,6 +54,7 @@ impl Default for Settings {
         Self {
             settle: Settle::default(),
             promotion_hold: Duration::from_secs(5),
+            metrics: None,
         }
     }
 }
@@ -63,6 +68,7 @@ pub struct Router {
     orphans: Orphans,
     features: KnownFeatures,
     events: Events,
+    serves_metrics: AtomicBool,
 }
 
 impl Router {
@@ -77,6 +83,7 @@ impl Router {
             orphans: Orphans::default(),
             features: KnownFeatures::default(),
             events,
+            serves_metrics: AtomicBool::new(false),
         }
     }
 
@@ -278,6 +285,15 @@ impl Router {
 }
 
 impl TrafficRouter for Router {
+    async fn init(&self) -> RpcResult {
+        if let Some(address) = self.settings.metrics
+            && !self.serves_metrics.swap(true, Ordering::Relaxed)
+        {
+            tokio::spawn(Arc::clone(self.applier.api().metrics()).serve(address));
+        }
+        Ok(())
+    }
+
     fn kind(&self) -> String {
         // What the Go plugin answers (`pkg/plugin/plugin.go` `Type`); it is only logged.
         "GatewayAPI".to_owned()
@@ -306,14 +322,16 @@ impl TrafficRouter for Router {
             self.events.warn(rollout, Reason::WeightOutOfRange, &message);
         }
         let is_held = intent.split.is_none();
+        let services = intent.services.clone();
         let result = async {
             let mut report = self
                 .apply(rollout, &config, intent, self.applier.deadline())
                 .await?;
             let set = (!is_held).then_some(desired_weight);
             if self.cycles.remember(rollout, set, &report) {
-                report.tell_drift(rollout, &self.events);
+                report.tell_drift(rollout, &self.events, self.applier.api().metrics());
             }
+            report.measure(rollout, desired_weight, &services, self.applier.api().metrics());
             if has_one_version(rollout) {
                 report = report.without_missing(|missing| {
                     let message = format!(
@@ -370,6 +388,11 @@ impl TrafficRouter for Router {
             }
         };
         if verified == Verified::Verified {
+            if is_asked(rollout, desired_weight)
+                && let Some(after) = self.cycles.take_written_for(rollout)
+            {
+                self.applier.api().metrics().verified(after);
+            }
             self.cycles.end_pending(rollout);
         }
         self.cycles.end(rollout);

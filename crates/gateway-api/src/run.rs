@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -48,6 +49,10 @@ struct Args {
     #[arg(long, env = "SERINUS_NO_WATCH", value_parser = clap::builder::FalseyValueParser::new())]
     no_watch: bool,
 
+    /// Serve Prometheus metrics there, under /metrics: 127.0.0.1:8085, or :8085 for every address. Off without.
+    #[arg(long, env = "SERINUS_METRICS_ADDRESS", value_name = "ADDRESS", value_parser = crate::metrics::parse_address)]
+    metrics_address: Option<SocketAddr>,
+
     /// Accepted for the Go plugin's sake and without effect: there is no client-side rate limit here.
     #[arg(long = "kubeClientQPS", value_name = "N", hide_short_help = true)]
     kube_client_qps: Option<u32>,
@@ -82,6 +87,7 @@ pub fn run() -> ExitCode {
         settle_seconds,
         promotion_hold_seconds,
         no_watch,
+        metrics_address,
         kube_client_qps: _,
         kube_client_burst: _,
         log_format: _,
@@ -111,6 +117,7 @@ pub fn run() -> ExitCode {
                 default: Duration::from_secs(settle_seconds),
             },
             promotion_hold: Duration::from_secs(promotion_hold_seconds),
+            metrics: metrics_address,
         },
     );
     // Started by hand, this says what the program is and how to register it.

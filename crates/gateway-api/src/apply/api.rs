@@ -4,8 +4,8 @@
 //! service account, whose token and CA are read again as they rotate). The HTTP client on top is our own few lines, for
 //! kube's sets no `TCP_NODELAY` (40 ms more for each new connection on Linux) and queues requests behind one another.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -26,6 +26,7 @@ use super::lines::Lines;
 use super::watch::Scope;
 use super::{ApiError, FIELD_MANAGER, Status};
 use crate::config::RouteSelector;
+use crate::metrics::Metrics;
 use crate::{GROUP, RouteKey, RouteKind};
 
 /// An object as the API server has it.
@@ -55,7 +56,7 @@ pub struct Api {
     source: Source,
     http: OnceCell<Connection>,
     versions: [AtomicUsize; RouteKind::ALL.len()],
-    requests: AtomicU64,
+    metrics: Arc<Metrics>,
 }
 
 /// An open way to the API server.
@@ -94,13 +95,13 @@ impl Api {
             source,
             http: OnceCell::new(),
             versions: Default::default(),
-            requests: AtomicU64::new(0),
+            metrics: Arc::default(),
         }
     }
 
-    /// Number of requests sent so far.
-    pub fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+    /// What is counted, requests to the API server among it.
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// Reads a route.
@@ -282,7 +283,7 @@ impl Api {
         let request = request
             .body(Full::new(body))
             .map_err(|error| ApiError::Config(error.into()))?;
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        let verb = verb(&request);
         let http = connection
             .http
             .lock()
@@ -290,8 +291,12 @@ impl Api {
             .clone();
         let response = match http.oneshot(request).await {
             Ok(response) => response,
-            Err(source) => return Err(ApiError::Unreachable { address, source }),
+            Err(source) => {
+                self.metrics.request(verb, 0);
+                return Err(ApiError::Unreachable { address, source });
+            }
         };
+        self.metrics.request(verb, response.status().as_u16());
         let (head, body) = response.into_parts();
         if head.status.is_success() {
             return Ok((body, address));
@@ -370,6 +375,19 @@ fn collection(version: &str, scope: &Scope) -> String {
     match &scope.namespace {
         Some(namespace) => format!("/apis/{GROUP}/{version}/namespaces/{namespace}/{resource}"),
         None => format!("/apis/{GROUP}/{version}/{resource}"),
+    }
+}
+
+/// What RBAC calls a request.
+fn verb(request: &Request<Full<Bytes>>) -> &'static str {
+    let query = request.uri().query().unwrap_or_default();
+    match request.method().as_str() {
+        "GET" if query.contains("watch=true") => "watch",
+        "GET" if query.contains("limit=1") || query.contains("labelSelector=") => "list",
+        "GET" => "get",
+        "PUT" => "update",
+        "PATCH" => "patch",
+        _ => "create",
     }
 }
 

@@ -245,6 +245,9 @@ impl Applier {
                     last = error;
                     return Err(None);
                 }
+                if is_outdated || error.is_conflict() {
+                    self.api.metrics().conflict();
+                }
                 let pause = pause(&error, attempts);
                 last = error;
                 course.age = Age::Now;

@@ -29,6 +29,8 @@ struct Cycle {
     written: HashMap<RouteKey, i64>,
     /// The weight that was set last.
     weight: Option<i32>,
+    /// When weights were written last, while nobody verified them.
+    written_at: Option<Instant>,
     /// A weight that is not served, and since when.
     pending: Option<(i32, Instant)>,
     /// A weight that is held up until gateways serve it, and since when.
@@ -70,8 +72,18 @@ impl Cycles {
                     .written()
                     .map(|(key, generation)| (key.clone(), generation)),
             );
+            if weight.is_some() && report.written().next().is_some() {
+                cycle.written_at = Some(Instant::now());
+            }
             weight.is_some_and(|weight| cycle.weight.replace(weight) == Some(weight))
         })
+    }
+
+    /// How long ago weights were written that nobody verified before.
+    pub(super) fn take_written_for(&self, rollout: &Rollout) -> Option<Duration> {
+        let mut cycles = self.lock();
+        let at = cycles.get_mut(&rollout.key())?.written_at.take()?;
+        Some(at.elapsed())
     }
 
     /// How long this weight has not been served.
@@ -141,6 +153,7 @@ impl Cycles {
             removed: None,
             written: HashMap::new(),
             weight: None,
+            written_at: None,
             pending: None,
             guarded: None,
             promoted: None,

@@ -13,7 +13,8 @@ use crate::RouteKey;
 use crate::apply::{ApiError, Applied, Applier, Object, SelectError};
 use crate::config::{Config, Label, RouteTarget};
 use crate::events::{Events, Reason, last_other_writer};
-use crate::intent::{Intent, Managed};
+use crate::intent::{Intent, Managed, Services};
+use crate::metrics::Metrics;
 use crate::plan::{Change, Problem, plan_route_on, pruned};
 
 /// The routes of a Rollout: those it names and those its selectors find.
@@ -249,8 +250,19 @@ impl Report {
         }
     }
 
+    /// What was asked for, and what each route carries.
+    pub(super) fn measure(&self, rollout: &Rollout, desired: i32, services: &Services, metrics: &Metrics) {
+        for (key, result) in &self.results {
+            let observed = result
+                .as_ref()
+                .ok()
+                .and_then(|applied| observed_weight(&applied.object, services, rollout.max_traffic_weight()));
+            metrics.weights(rollout.key(), key.to_string(), desired, observed);
+        }
+    }
+
     /// Tells who changed weights that had been set, now that they are set right.
-    pub(super) fn tell_drift(&self, rollout: &Rollout, events: &Events) {
+    pub(super) fn tell_drift(&self, rollout: &Rollout, events: &Events, metrics: &Metrics) {
         for (key, result) in &self.results {
             let Ok(Applied {
                 plan,
@@ -271,8 +283,24 @@ impl Report {
                     "{key}: {who} had changed the weights, they are set right: {}",
                     drifts.join("; ")
                 );
+                metrics.drift();
                 events.warn(rollout, Reason::WeightsReverted, &message);
             }
         }
     }
+}
+
+/// The canary's weight in the last rule that names both Services, where the user's rules stand, in terms of `max`.
+fn observed_weight(route: &Object, services: &Services, max: i32) -> Option<f64> {
+    let rules = route.pointer("/spec/rules")?.as_array()?;
+    rules.iter().rev().find_map(|rule| {
+        let weight = |service: &str| {
+            let backends = rule["backendRefs"].as_array()?;
+            let backend = backends.iter().find(|backend| backend["name"] == service)?;
+            // An absent weight is 1 (Gateway API `BackendRef.weight`).
+            Some(backend["weight"].as_f64().unwrap_or(1.0))
+        };
+        let (stable, canary) = (weight(&services.stable)?, weight(&services.canary)?);
+        (stable + canary > 0.0).then(|| canary / (stable + canary) * f64::from(max))
+    })
 }

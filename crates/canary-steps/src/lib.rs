@@ -14,6 +14,9 @@
 //! * [`server`] is Argo CD's plugin service on a socket.
 //! * [`cli`] is the command line; `main.rs` only calls it.
 //!
+//! Those with IO need the feature `plugin`, which is on by default; without it this is the editor alone, with few
+//! dependencies.
+//!
 //! # Example
 //! ```
 //! use canary_steps::edit::Manifest;
@@ -53,12 +56,18 @@
 //! * A document that Argo CD's YAML reader takes and ours does not is handed over untouched while nothing is switched; an
 //!   error names it as soon as something is.
 
+#[cfg(feature = "plugin")]
 pub mod cli;
 pub mod edit;
+#[cfg(feature = "plugin")]
 pub mod generated;
+#[cfg(feature = "plugin")]
 pub mod logging;
 pub mod plan;
+#[cfg(feature = "plugin")]
 pub mod produce;
+#[cfg(feature = "plugin")]
 pub mod render;
+#[cfg(feature = "plugin")]
 pub mod server;
 pub mod syntax;

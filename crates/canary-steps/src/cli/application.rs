@@ -20,8 +20,9 @@ impl Application {
         let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
         let mut found = Vec::new();
         for document in edit::split(&text).with_context(|| file.display().to_string())? {
-            let value = edit::read(&text[document.range]).map_err(|(line, problem)| {
-                anyhow::anyhow!("{}: line {}: {problem}", file.display(), document.line + line - 1)
+            let value = edit::read(&text[document.range]).map_err(|e| {
+                let line = document.line + e.line - 1;
+                anyhow::anyhow!("{}: line {line}: {}", file.display(), e.problem)
             })?;
             if value["kind"] == "Application" {
                 found.push(Application { value });

@@ -34,8 +34,8 @@ impl Migrate {
         let mut migrated = 0;
         for document in documents.into_iter().rev() {
             let read = edit::read(&text[document.range.clone()]);
-            let value =
-                read.map_err(|(line, p)| anyhow::anyhow!("{file}: line {}: {p}", document.line + line - 1))?;
+            let value = read
+                .map_err(|e| anyhow::anyhow!("{file}: line {}: {}", document.line + e.line - 1, e.problem))?;
             if value["kind"] != "Application" {
                 continue;
             }

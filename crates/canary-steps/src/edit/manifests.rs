@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::document::{Document, split};
 use super::rollout::{Rollout, images};
 use super::splice::{self, Change, SpliceError};
-use super::tree::Tree;
+use super::tree::{ReadError, Tree};
 use super::value;
 
 /// One piece of an Application's manifests: a file of a plain directory, or all that `helm` or `kustomize` wrote.
@@ -82,7 +82,9 @@ pub fn find(manifests: &[Manifest]) -> Found {
                         });
                     }
                 }),
-                Err((line, problem)) => found.unread.push(unread(document.line + line - 1, problem)),
+                Err(ReadError { line, problem }) => {
+                    found.unread.push(unread(document.line + line - 1, problem));
+                }
             }
         }
     }
@@ -190,13 +192,20 @@ pub fn write(manifests: &[Manifest], changes: &[(&Rollout, Vec<Change>)]) -> Res
     Ok(texts)
 }
 
-/// Reads any YAML as Kubernetes does, for settings and Applications.
+/// Reads one document, YAML or JSON, as Kubernetes does: `yes` is true, `0644` is 420, the last of two equal keys counts.
+/// A text without content is null.
+///
+/// ```
+/// let value = canary_steps::edit::read("on: yes\nmode: 0644\n").unwrap();
+/// assert_eq!(value.to_string(), r#"{"mode":420,"true":true}"#);
+/// assert_eq!(canary_steps::edit::read("a: *nobody\n").unwrap_err().line, 1);
+/// ```
 ///
 /// # Errors
-/// The line, counted from 1, and the problem.
-pub(crate) fn read(text: &str) -> Result<Value, (usize, String)> {
-    let tree = Tree::parse(text).map_err(|e| (e.line, e.problem))?;
-    value::resolve(&tree).map_err(|problem| (1, problem))
+/// [`ReadError`] with the line, counted from 1.
+pub fn read(text: &str) -> Result<Value, ReadError> {
+    let tree = Tree::parse(text)?;
+    value::resolve(&tree).map_err(|problem| ReadError { line: 1, problem })
 }
 
 fn documents_with(manifest: &Manifest, words: &[&str]) -> Result<Vec<Document>, super::SplitError> {

@@ -12,9 +12,8 @@ mod value;
 
 pub use document::{Document, Form, SplitError, split};
 pub use json::yaml_safe;
-pub(crate) use manifests::read;
 pub use manifests::{
-    Found, Manifest, Unread, WriteError, any_object, find, names_of, workload_images, write,
+    Found, Manifest, Unread, WriteError, any_object, find, names_of, read, workload_images, write,
 };
 pub use rollout::{Rollout, Strategy, WorkloadRef};
 pub use splice::{Change, SpliceError, change};

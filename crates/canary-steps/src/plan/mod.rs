@@ -13,6 +13,7 @@ pub use announce::{Announcement, announce, announce_problem};
 pub use decide::{Decision, Problem, State};
 pub use parameters::{ParameterError, Parameters, Setting};
 pub use policy::Rule;
+#[cfg(feature = "plugin")]
 pub(crate) use settings::lay_rendering;
 pub use settings::{Owner, Settings, SettingsError};
 

@@ -148,8 +148,7 @@ impl Parameters {
             // The whole of it in one text, as `migrate` writes it.
             let whole = match (kind, value) {
                 ("source", value) => value,
-                (_, Value::String(text)) => crate::edit::read(&text)
-                    .map_err(|(line, problem)| format!("{name}: line {line}: {problem}"))?,
+                (_, Value::String(text)) => crate::edit::read(&text).map_err(|e| format!("{name}: {e}"))?,
                 (_, value) => value,
             };
             match (self.rendering.get_mut(kind), whole) {

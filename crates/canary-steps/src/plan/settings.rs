@@ -71,7 +71,7 @@ impl Settings {
             file: file.to_owned(),
             problem,
         };
-        let value = edit::read(text).map_err(|(line, problem)| fail(format!("line {line}: {problem}")))?;
+        let value = edit::read(text).map_err(|e| fail(e.to_string()))?;
         let map = match value {
             Value::Null => return Ok(self),
             Value::Object(map) => map,

@@ -200,7 +200,7 @@ fn add_patches(checkout: &Checkout, patches: &[Value]) -> Result<(), RenderError
         file: checkout.redact(&file.to_string_lossy()),
         problem,
     };
-    let mut value = edit::read(&text).map_err(|(line, problem)| wrong(format!("line {line}: {problem}")))?;
+    let mut value = edit::read(&text).map_err(|e| wrong(e.to_string()))?;
     let Some(map) = value.as_object_mut() else {
         return Err(wrong("it is not a mapping".into()));
     };

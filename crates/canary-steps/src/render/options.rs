@@ -293,8 +293,7 @@ impl Field<'_> {
     /// Text from a plugin parameter that stands for a list or a mapping.
     fn structured(&self) -> Result<Value, String> {
         match self.value {
-            Value::String(text) => crate::edit::read(text)
-                .map_err(|(line, problem)| format!("{}: line {line}: {problem}", self.name)),
+            Value::String(text) => crate::edit::read(text).map_err(|e| format!("{}: {e}", self.name)),
             other => Ok(other.clone()),
         }
     }

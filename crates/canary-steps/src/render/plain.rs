@@ -226,7 +226,7 @@ fn readable(text: &str) -> Result<bool, String> {
             Ok(value) if value["kind"].as_str().is_some_and(|k| !k.is_empty()) => objects += 1,
             _ if objects == 0 => return Ok(false),
             Ok(_) => return Err(format!("the document at line {} has no kind", document.line)),
-            Err((line, problem)) => return Err(format!("line {}: {problem}", document.line + line - 1)),
+            Err(e) => return Err(format!("line {}: {}", document.line + e.line - 1, e.problem)),
         }
     }
     Ok(objects > 0)

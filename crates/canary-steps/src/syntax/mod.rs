@@ -22,6 +22,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::edit::ReadError;
+
 pub use duration::seconds;
 pub use item::Item;
 pub use steps::{StepError, validate, warnings};
@@ -202,7 +204,7 @@ fn yaml(text: &str) -> Result<Choice, SyntaxError> {
         }
         _ => (text, None),
     };
-    let value = crate::edit::read(body).map_err(|(line, problem)| {
+    let value = crate::edit::read(body).map_err(|ReadError { line, problem }| {
         SyntaxError(format!("the list cannot be read at line {line}: {problem}"))
     })?;
     let Value::Array(list) = value else {

@@ -8,14 +8,20 @@ mod commands;
 mod controller_killed;
 mod dark_canary;
 mod datadog;
+mod dynamic_stable_scale;
+mod experiment;
+mod flap;
 mod idle;
 mod mirror;
 mod no_503;
+mod ping_pong;
 mod play;
 mod plugin_killed;
 mod release;
 mod replica_canary;
 mod route_weights;
+mod small_shares;
+mod sticky;
 
 use anyhow::Result;
 use futures::future::LocalBoxFuture;
@@ -98,6 +104,12 @@ pub const SCENES: &[Scene] = &[
     no_503::ON_TRAEFIK,
     no_503::ON_ENVOY,
     commands::SCENE,
+    sticky::SCENE,
+    flap::SCENE,
+    ping_pong::SCENE,
+    experiment::SCENE,
+    small_shares::SCENE,
+    dynamic_stable_scale::SCENE,
     datadog::release::SCENE,
     datadog::crowd::SCENE,
     datadog::neighbours::SCENE,

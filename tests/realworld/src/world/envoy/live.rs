@@ -35,7 +35,10 @@ pub(super) fn parse(dump: &Value, route: &Value) -> Result<LiveRoute> {
         let Some((rule, backend)) = numbers(region, &prefix, "backend") else {
             continue;
         };
-        let Some(service) = rules[rule]["backendRefs"][backend]["name"].as_str() else {
+        let rule = rules
+            .get(rule)
+            .context("Envoy still has endpoints of a former rule")?;
+        let Some(service) = rule["backendRefs"][backend]["name"].as_str() else {
             continue;
         };
         let weight = locality["load_balancing_weight"].as_u64().unwrap_or_default();
@@ -132,5 +135,10 @@ mod tests {
     fn a_rule_that_envoy_has_not_yet_or_still_has_is_told() {
         let error = parse(&dump(), &route(&json!([{"backendRefs": []}]))).unwrap_err();
         assert_eq!(error.to_string(), "Envoy serves the rules {0, 1} of 1");
+        let mut dump = dump();
+        dump["configs"][1]["dynamic_route_configs"][0]["route_config"]["virtual_hosts"][0]["routes"] =
+            json!([{"name": "httproute/a/shop/rule/0/match/0/shop_a_test"}]);
+        let error = parse(&dump, &route(&json!([{"backendRefs": []}]))).unwrap_err();
+        assert!(error.to_string().contains("a former rule"), "{error}");
     }
 }

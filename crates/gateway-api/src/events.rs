@@ -39,8 +39,8 @@ pub(crate) enum Reason {
     WeightNotServed,
     /// The gateway's reports do not tell.
     WeightUnconfirmed,
-    /// Somebody else changed the weights, and they were set right.
-    WeightsReverted,
+    /// Somebody else changed weights or rules of a release, and they were set right.
+    RouteReverted,
     /// Another Rollout was deleted in the midst of its release, which was ended.
     ReleaseAbandoned,
     /// A route is not there, and need not be yet.
@@ -56,7 +56,7 @@ impl Reason {
             Self::FeatureUnconfirmed => "FeatureUnconfirmed",
             Self::WeightNotServed => "WeightNotServed",
             Self::WeightUnconfirmed => "WeightUnconfirmed",
-            Self::WeightsReverted => "WeightsReverted",
+            Self::RouteReverted => "RouteReverted",
             Self::ReleaseAbandoned => "ReleaseAbandoned",
             Self::RouteMissing => "RouteMissing",
             Self::WeightOutOfRange => "WeightOutOfRange",

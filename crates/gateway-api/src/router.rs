@@ -16,7 +16,7 @@ use rollouts_plugin::types::{Rollout, SetHeaderRoute, SetMirrorRoute, WeightDest
 use rollouts_plugin::{RpcError, RpcResult, TrafficRouter, Verified};
 use tokio::time::{Instant, sleep};
 
-use self::cycles::Cycles;
+use self::cycles::{Asked, Cycles};
 use self::features::KnownFeatures;
 use self::orphans::Orphans;
 use self::routes::{Report, Routes};
@@ -165,6 +165,12 @@ impl Router {
         let report = self
             .apply(rollout, &config, intent, self.applier.deadline())
             .await?;
+        if self
+            .cycles
+            .remember_step(rollout, Asked::of(rollout, 0, &[], false))
+        {
+            report.tell_drift(rollout, &self.events, self.applier.api().metrics());
+        }
         report.into_result(rollout, Some(name))
     }
 
@@ -327,8 +333,12 @@ impl TrafficRouter for Router {
             let mut report = self
                 .apply(rollout, &config, intent, self.applier.deadline())
                 .await?;
-            let set = (!is_held).then_some(desired_weight);
-            if self.cycles.remember(rollout, set, &report) {
+            let removed = self.cycles.has_removed(rollout);
+            let asked = Asked::of(rollout, desired_weight, additional, removed);
+            if self
+                .cycles
+                .remember(rollout, (!is_held).then_some(asked), &report)
+            {
                 report.tell_drift(rollout, &self.events, self.applier.api().metrics());
             }
             report.measure(rollout, desired_weight, &services, self.applier.api().metrics());

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rollouts_plugin::types::Rollout;
+use rollouts_plugin::types::{Rollout, WeightDestination};
 use tokio::time::Instant;
 
 use super::routes::Report;
 use crate::RouteKey;
+use crate::intent::is_over;
 
 /// A Rollout that was not heard of for so long is forgotten: longer than the controller's resync of 15 minutes.
 const FORGOTTEN: Duration = Duration::from_secs(3600);
@@ -27,8 +28,9 @@ struct Cycle {
     removed: Option<String>,
     /// Generations of our last writes.
     written: HashMap<RouteKey, i64>,
-    /// The weight that was set last.
-    weight: Option<i32>,
+    /// What was asked for last, by `SetWeight` and by a step of its own.
+    asked: Option<Asked>,
+    asked_by_step: Option<Asked>,
     /// When weights were written last, while nobody verified them.
     written_at: Option<Instant>,
     /// A weight that is not served, and since when.
@@ -37,6 +39,37 @@ struct Cycle {
     guarded: Option<(i32, Instant)>,
     /// When the promotion was first seen.
     promoted: Option<Instant>,
+}
+
+/// What a call asks for, as far as a route follows from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Asked {
+    weights: Vec<(String, i32)>,
+    step: Option<usize>,
+    hash: String,
+    is_over: bool,
+    removed: bool,
+}
+
+impl Asked {
+    /// `removed` says that managed routes were removed in this reconcile.
+    pub(super) fn of(
+        rollout: &Rollout,
+        weight: i32,
+        additional: &[WeightDestination],
+        removed: bool,
+    ) -> Self {
+        let others = additional
+            .iter()
+            .map(|other| (other.service_name.clone(), other.weight));
+        Self {
+            weights: std::iter::once((String::new(), weight)).chain(others).collect(),
+            step: rollout.current_step_index(),
+            hash: rollout.status.current_pod_hash.clone(),
+            is_over: is_over(rollout),
+            removed,
+        }
+    }
 }
 
 impl Cycles {
@@ -64,18 +97,26 @@ impl Cycles {
     }
 
     /// What was set, and the generations that carry it; [`None`] where the weights were left as they were. Answers
-    /// whether the same weight had been set before.
-    pub(super) fn remember(&self, rollout: &Rollout, weight: Option<i32>, report: &Report) -> bool {
+    /// whether the same had been asked for before, so that a difference is somebody else's.
+    pub(super) fn remember(&self, rollout: &Rollout, asked: Option<Asked>, report: &Report) -> bool {
         self.with(rollout, |cycle| {
             cycle.written.extend(
                 report
                     .written()
                     .map(|(key, generation)| (key.clone(), generation)),
             );
-            if weight.is_some() && report.written().next().is_some() {
+            if asked.is_some() && report.written().next().is_some() {
                 cycle.written_at = Some(Instant::now());
             }
-            weight.is_some_and(|weight| cycle.weight.replace(weight) == Some(weight))
+            asked.is_some_and(|asked| cycle.asked.replace(asked.clone()) == Some(asked))
+        })
+    }
+
+    /// The same for a header or mirror step, which the controller calls for at each reconcile while it is the current
+    /// one.
+    pub(super) fn remember_step(&self, rollout: &Rollout, asked: Asked) -> bool {
+        self.with(rollout, |cycle| {
+            cycle.asked_by_step.replace(asked.clone()) == Some(asked)
         })
     }
 
@@ -152,7 +193,8 @@ impl Cycles {
             seen: now,
             removed: None,
             written: HashMap::new(),
-            weight: None,
+            asked: None,
+            asked_by_step: None,
             written_at: None,
             pending: None,
             guarded: None,

@@ -261,7 +261,7 @@ impl Report {
         }
     }
 
-    /// Tells who changed weights that had been set, now that they are set right.
+    /// Tells who changed what had been set, now that it is set right.
     pub(super) fn tell_drift(&self, rollout: &Rollout, events: &Events, metrics: &Metrics) {
         for (key, result) in &self.results {
             let Ok(Applied {
@@ -275,16 +275,16 @@ impl Report {
             let drifts = plan
                 .changes
                 .iter()
-                .filter(|change| matches!(change, Change::Weights { .. }));
+                .filter(|change| !matches!(change, Change::Record | Change::Label { .. }));
             let drifts = drifts.map(Change::to_string).collect::<Vec<_>>();
             if !drifts.is_empty() {
                 let who = last_other_writer(before).unwrap_or("somebody");
                 let message = format!(
-                    "{key}: {who} had changed the weights, they are set right: {}",
+                    "{key}: {who} had changed what a release needs, it is set right: {}",
                     drifts.join("; ")
                 );
                 metrics.drift();
-                events.warn(rollout, Reason::WeightsReverted, &message);
+                events.warn(rollout, Reason::RouteReverted, &message);
             }
         }
     }

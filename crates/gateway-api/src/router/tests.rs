@@ -653,12 +653,71 @@ async fn who_changed_the_weights_is_told() {
     assert_eq!(
         fake.events().await,
         [
-            "WeightsReverted: HTTPRoute shop/web: argocd-controller had changed the weights, they are set right: \
+            "RouteReverted: HTTPRoute shop/web: argocd-controller had changed what a release needs, it is set right: \
           spec.rules[1]: stable 100 to 80, canary 20 to 20"
         ]
     );
     router.set_weight(&web(), 40, &[]).await.unwrap();
     assert!(fake.events().await.is_empty(), "a new weight is no drift");
+}
+
+/// A sync of Argo CD writes Git's rules: those of the release are put back, whichever call comes first.
+#[tokio::test(start_paused = true)]
+async fn who_took_rules_away_is_told() {
+    let fake = Fake::new(vec![]);
+    let original = fake.web();
+    let router = router(&fake);
+    let sync = || {
+        fake.edit_web(|route| {
+            route["spec"] = original["spec"].clone();
+            route["metadata"]["managedFields"] =
+                json!([{"manager": "argocd-controller", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:spec": {}}}]);
+        });
+    };
+    let in_step = rollout(json!({"httpRoute": "web"}), 0);
+    for _ in 0..2 {
+        router
+            .set_header_route(&in_step, &header_route(&in_step))
+            .await
+            .unwrap();
+        router.set_weight(&in_step, 0, &[]).await.unwrap();
+        assert!(fake.events().await.is_empty(), "nobody changed anything");
+    }
+    sync();
+    router
+        .set_header_route(&in_step, &header_route(&in_step))
+        .await
+        .unwrap();
+    assert!(
+        fake.events().await.concat().contains(
+            "argocd-controller had changed what a release needs, it is set right: rule header added"
+        )
+    );
+    sync();
+    router.set_weight(&in_step, 0, &[]).await.unwrap();
+    assert_eq!(rules(&fake), 2);
+    // A canary that loses its pods for a moment changes its routes by itself.
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    fake.events().await;
+    router.remove_managed_routes(&in_step).await.unwrap();
+    router.set_weight(&in_step, 0, &[]).await.unwrap();
+    router.verify_weight(&in_step, 0, &[]).await.unwrap();
+    router.set_weight(&in_step, 0, &[]).await.unwrap();
+    // So does an experiment.
+    let destination = WeightDestination {
+        service_name: "exp".into(),
+        weight: 10,
+        ..Default::default()
+    };
+    fake.add(
+        "/api/v1/namespaces/shop/services/exp",
+        json!({"spec": {"ports": [{"port": 80}]}}),
+    );
+    router
+        .set_weight(&in_step, 0, std::slice::from_ref(&destination))
+        .await
+        .unwrap();
+    assert!(fake.events().await.is_empty());
 }
 
 /// argo-rollouts #3589 and #4424: arithmetic on replica counts goes beyond the bounds, in an abort of all times.

@@ -1,4 +1,4 @@
-//! How long the plan of one HTTPRoute with 16 rules takes: `cargo bench -p gateway-api --bench plan`.
+//! How long the plan of one HTTPRoute with 16 rules takes, and that of a sticky one: `cargo bench -p gateway-api --bench plan`.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
@@ -15,28 +15,74 @@ use serde_json::{Value, json};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    let config = Config::parse("plugin", br#"{"httpRoute": "web"}"#, "shop").unwrap();
-    let rollout = serde_json::from_value(json!({"metadata": {"name": "web", "namespace": "shop"},
-        "spec": {"strategy": {"canary": {"stableService": "stable", "canaryService": "canary"}}}}))
-    .unwrap();
-    let intent = |weight| Intent::derive(&rollout, &config, Call::SetWeight(weight, &[]), false).unwrap();
-    let label = Label::in_progress();
-    let plan =
-        |route: &Value, intent: &Intent| plan_route(&config.routes[0], route, intent, Some(&label)).unwrap();
-
-    let idle = route();
-    let half = plan(&idle, &intent(50)).object.unwrap();
+    let config = config(json!({"httpRoute": "web"}));
+    let idle = route(16);
+    let half = plan(&config, &idle, 50);
     for (what, route, weight) in [("a change", &idle, 50), ("no change", &half, 50)] {
-        let intent = intent(weight);
-        let took = median(|| drop(black_box(plan(black_box(route), black_box(&intent)))));
-        println!(
-            "plan of an HTTPRoute with 16 rules, {what}: p50 {:.1} µs (goal 50)",
-            took.as_secs_f64() * 1e6
+        print(
+            &format!("an HTTPRoute with 16 rules, {what}"),
+            &config,
+            route,
+            weight,
+        );
+    }
+    // The most a route has place for: each rule of the user's, and what three levels make of it.
+    let sticky = self::config(json!({"httpRoute": "web", "sessionAffinity": {}}));
+    let idle = route(4);
+    let tenth = plan(&sticky, &idle, 50);
+    for (what, route) in [("a change", &idle), ("no change", &tenth)] {
+        print(
+            &format!("a sticky HTTPRoute with 4 and 12 rules, {what}"),
+            &sticky,
+            route,
+            50,
         );
     }
 }
 
-fn route() -> Value {
+fn print(what: &str, config: &Config, route: &Value, weight: i32) {
+    let intent = intent(config, weight);
+    let label = Label::in_progress();
+    let took = median(|| {
+        drop(black_box(plan_route(
+            &config.routes[0],
+            black_box(route),
+            black_box(&intent),
+            Some(&label),
+        )));
+    });
+    println!("plan of {what}: p50 {:.1} µs (goal 50)", took.as_secs_f64() * 1e6);
+}
+
+fn config(json: Value) -> Config {
+    Config::parse("plugin", json.to_string().as_bytes(), "shop").unwrap()
+}
+
+fn intent(config: &Config, weight: i32) -> Intent {
+    let rollout = serde_json::from_value(json!({"metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"strategy": {"canary": {"stableService": "stable", "canaryService": "canary",
+            "steps": [{"setWeight": 10}, {"setWeight": 50}]}}},
+        "status": {"stableRS": "a", "currentPodHash": "b", "currentStepIndex": 1}}))
+    .unwrap();
+    Intent::derive(&rollout, config, Call::SetWeight(weight, &[]), false).unwrap()
+}
+
+/// The route as planned: as many rules as a route takes.
+fn plan(config: &Config, route: &Value, weight: i32) -> Value {
+    let plan = plan_route(
+        &config.routes[0],
+        route,
+        &intent(config, weight),
+        Some(&Label::in_progress()),
+    )
+    .unwrap();
+    let object = plan.object.unwrap();
+    let rules = object["spec"]["rules"].as_array().unwrap().len();
+    assert!(rules == 16, "{rules}");
+    object
+}
+
+fn route(rules: usize) -> Value {
     let rule = |n: usize| {
         json!({"name": format!("rule-{n}"),
             "matches": [{"path": {"type": "PathPrefix", "value": format!("/api/v{n}")},
@@ -50,7 +96,7 @@ fn route() -> Value {
     json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
         "metadata": {"name": "web", "namespace": "shop", "generation": 3, "resourceVersion": "7"},
         "spec": {"parentRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gw"}],
-            "hostnames": ["shop.example.com"], "rules": (0..16).map(rule).collect::<Vec<_>>()}})
+            "hostnames": ["shop.example.com"], "rules": (0..rules).map(rule).collect::<Vec<_>>()}})
 }
 
 fn median(mut work: impl FnMut()) -> Duration {

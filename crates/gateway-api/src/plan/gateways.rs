@@ -95,3 +95,26 @@ pub(super) fn check_affinity(route: &Value, cookie: &SessionAffinity) -> Result<
     }
     Ok(unknown)
 }
+
+/// What a gateway reports of backends it does not find, in its own words, for the route as it is now.
+pub(super) fn unresolved(route: &Value) -> Option<String> {
+    let reports = route
+        .get("status")
+        .map_or(&[][..], |status| view::list(status, "parents"));
+    let generation = route.pointer("/metadata/generation").and_then(Value::as_i64);
+    reports.iter().find_map(|report| {
+        let condition = view::list(report, "conditions")
+            .iter()
+            .find(|condition| condition["type"] == "ResolvedRefs")?;
+        let is_present = condition["observedGeneration"].as_i64() >= generation;
+        (condition["status"] == "False" && is_present).then(|| {
+            let text = |field: &str| condition[field].as_str().unwrap_or_default();
+            let controller = report["controllerName"].as_str().unwrap_or_default();
+            let message: String = text("message").chars().take(300).collect();
+            format!(
+                "{controller:?} reports ResolvedRefs=False ({}): {message}",
+                text("reason")
+            )
+        })
+    })
+}

@@ -7,6 +7,7 @@ mod affinity;
 mod arrange;
 mod change;
 mod claims;
+mod cookies;
 mod features;
 mod gateways;
 mod label;

@@ -4,14 +4,13 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::affinity::{Sticky, needs_guard, without_cookie};
+use super::affinity::{Sticky, without_cookie};
 use super::claims::{Claim, claims};
 use super::weights::Weighing;
 use super::{Change, Entry, Features, Ledger, Plan, Problem, Refusal, RuleRecord, RuleRef, Warning};
 use super::{gateways, managed, meta, problem, view, weights};
-use crate::RouteKind;
 use crate::config::{Label, RouteTarget};
-use crate::intent::{Affinity, Intent, Managed, ManagedRoute};
+use crate::intent::{Intent, Managed, ManagedRoute};
 
 pub(super) struct Planner<'a> {
     pub(super) target: &'a RouteTarget,
@@ -22,12 +21,9 @@ pub(super) struct Planner<'a> {
     pub(super) rules: &'a [Value],
     pub(super) claims: Vec<Claim>,
     /// Places of the user's rules that have both Services.
-    weighable: Vec<usize>,
-    features: &'a Features,
+    pub(super) weighable: Vec<usize>,
+    pub(super) features: &'a Features,
 }
-
-/// What the rules for users with a cookie are called, with a number behind it for further ones.
-const STICKY: &str = "session-affinity";
 
 /// A managed rule to be, its name and its fingerprint.
 pub(super) struct Wanted<'a> {
@@ -105,6 +101,9 @@ impl<'a> Planner<'a> {
         let (sticky, mut warnings) = self.sticky(&experiments)?;
         let (wanted, refused) = self.managed(&rules, sticky)?;
         warnings.extend(self.lost_percentages(&wanted));
+        if to_canary || !wanted.is_empty() {
+            warnings.extend(self.dangers());
+        }
         self.give_cookies(&mut rules, &experiments, &mut entry)?;
         if self.changes_affinity(&rules, &wanted) {
             changes.push(Change::Affinity {
@@ -263,21 +262,22 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// What keeps users where they are, if the Rollout asks for it; and whether it is known to work.
-    fn sticky<'s>(
-        &'s self,
-        experiments: &'s [String],
-    ) -> Result<(Option<Sticky<'s>>, Vec<Warning>), Problem> {
-        let Some(affinity) = self.affinity() else {
-            return Ok((None, Vec::new()));
-        };
-        let unknown = gateways::check_affinity(self.route, &affinity.cookie)?;
-        let warn = |controller| Warning::AffinityUnknown {
-            route: self.target.key.clone(),
-            controller,
-        };
-        let sticky = Sticky::new(self.intent, affinity, &self.target.key.namespace, experiments);
-        Ok((Some(sticky), unknown.into_iter().map(warn).collect()))
+    /// What goes wrong in a release although the plan is right.
+    fn dangers(&self) -> Vec<Warning> {
+        let route = &self.target.key;
+        let sessions = self.weighable.iter().filter(|&&at| {
+            let persistence = self.rules[at].get("sessionPersistence");
+            persistence.is_some_and(|persistence| !persistence.is_null())
+        });
+        let sessions = sessions.map(|&at| Warning::SessionPersistence {
+            route: route.clone(),
+            rule: RuleRef::new(at, &self.rules[at]),
+        });
+        let unresolved = gateways::unresolved(self.route).map(|reason| Warning::Unresolved {
+            route: route.clone(),
+            reason,
+        });
+        sessions.chain(unresolved).collect()
     }
 
     /// Mirrors whose percentage is not on the route although it was written.
@@ -288,14 +288,6 @@ impl<'a> Planner<'a> {
             rule: RuleRef::named(&wanted.record.name),
         })
         .collect()
-    }
-
-    /// Cookies are HTTP's alone.
-    fn affinity(&self) -> Option<&'a Affinity> {
-        self.intent
-            .affinity
-            .as_ref()
-            .filter(|_| self.target.key.kind == RouteKind::Http)
     }
 
     /// All rules this route should carry for the Rollout, and what it cannot carry. Where they are too many, users who
@@ -330,87 +322,6 @@ impl<'a> Planner<'a> {
         let (mut wanted, refused) = self.managed_routes(rules, sticky, &behind)?;
         wanted.extend(behind);
         Ok((wanted, refused))
-    }
-
-    /// The rules for users with a cookie, in the order of the user's own rules.
-    fn sticky_rules(
-        &self,
-        rules: &[Cow<'_, Value>],
-        sticky: &Sticky<'_>,
-    ) -> Result<Vec<Wanted<'a>>, Problem> {
-        let mut wanted: Vec<Wanted<'a>> = Vec::new();
-        for (at, rule) in rules.iter().enumerate() {
-            let name = RuleRef::new(at, rule);
-            let is_weighed = self.weighable.contains(&at);
-            let built = match is_weighed {
-                true => sticky.rules(&name, rule)?,
-                false if self.loses_to_sticky(rules, at) => vec![sticky.guard(&name, rule)?],
-                false => continue,
-            };
-            for rule in self.check_limits(&[&wanted], built)? {
-                let nth = wanted.len();
-                let mut named = self.named(STICKY, nth, rule, &[&wanted]);
-                named.record.cookie = true;
-                wanted.push(named);
-            }
-        }
-        Ok(wanted)
-    }
-
-    fn loses_to_sticky(&self, rules: &[Cow<'_, Value>], at: usize) -> bool {
-        self.claims[at] == Claim::User
-            && self
-                .weighable
-                .iter()
-                .any(|&source| needs_guard((at, &rules[at]), (source, &rules[source])))
-    }
-
-    /// Lets the user's rules set the cookie.
-    fn give_cookies(
-        &self,
-        rules: &mut [Cow<'_, Value>],
-        experiments: &[String],
-        entry: &mut Entry,
-    ) -> Result<(), Problem> {
-        let Some(affinity) = self.affinity() else {
-            return Ok(());
-        };
-        let sticky = Sticky::new(self.intent, affinity, &self.target.key.namespace, experiments);
-        for &at in &self.weighable {
-            let name = RuleRef::new(at, &rules[at]);
-            sticky.set_cookies(&name, rules[at].to_mut())?;
-            self.features.check(
-                std::slice::from_ref(&*rules[at]),
-                &[&self.rules[at]],
-                &self.intent.assumed,
-            )?;
-        }
-        entry.cookie = (!self.weighable.is_empty()).then(|| affinity.name.clone());
-        Ok(())
-    }
-
-    fn changes_affinity(&self, rules: &[Cow<'_, Value>], wanted: &[Wanted<'_>]) -> bool {
-        let filters = |rule: &Value| {
-            view::backends(rule)
-                .iter()
-                .map(|backend| backend.get("filters").cloned())
-                .collect::<Vec<_>>()
-        };
-        if self.entry.cookie.is_none() && self.affinity().is_none() {
-            return false;
-        }
-        let known = self.entry.rules.iter().filter(|record| record.cookie);
-        let stored = (0..self.rules.len())
-            .filter(|&at| matches!(self.claims[at], Claim::Own(record) if self.entry.rules[record].cookie));
-        let new = wanted.iter().filter(|wanted| wanted.record.cookie);
-        known.ne(new.clone().map(|wanted| &wanted.record))
-            || stored
-                .map(|at| &self.rules[at])
-                .ne(new.map(|wanted| &*wanted.rule))
-            || self
-                .weighable
-                .iter()
-                .any(|&at| filters(&rules[at]) != filters(&self.rules[at]))
     }
 
     /// The rules of header and mirror routes, and those that this route cannot carry. `others` are wanted beside them.

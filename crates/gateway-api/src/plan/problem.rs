@@ -65,6 +65,25 @@ pub enum Warning {
         /// `controllerName` of the gateway.
         controller: String,
     },
+    /// A gateway keeps sessions where they are, whatever the weights.
+    #[error(
+        "{route}: {rule} has sessionPersistence, which wins over weights, also over a weight of 0: sessions that the canary \
+         has once stay there in an abort; sessionAffinity of the plugin's configuration does not have this"
+    )]
+    SessionPersistence {
+        /// Which route.
+        route: RouteKey,
+        /// Which rule.
+        rule: RuleRef,
+    },
+    /// A gateway does not find a backend, and would answer errors for its share.
+    #[error("{route}: {reason}; requests that are drawn for this backend fail")]
+    Unresolved {
+        /// Which route.
+        route: RouteKey,
+        /// The gateway's words.
+        reason: String,
+    },
     /// The API server does not keep the percentage of a mirror.
     #[error(
         "{route}: {rule}: the API server left out the mirror's percentage, so every request is mirrored: its CRDs are those \

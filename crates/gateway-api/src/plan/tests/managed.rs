@@ -1,0 +1,528 @@
+//! Header and mirror routes: what they become, whose they are, and when they go.
+
+use super::*;
+
+/// Issue #207 of the Go plugin, and what it drops of the user's rule.
+#[test]
+fn a_header_route_is_the_users_rule_whole() {
+    let mut main = rule("/", &[("web-stable", 100), ("web-canary", 0)]);
+    main["name"] = json!("main");
+    main["timeouts"] = json!({"request": "3s"});
+    main["later"] = json!({"field": [1]});
+    main["backendRefs"][1]["filters"] = json!([{"type": "RequestHeaderModifier"}]);
+    let original = route(vec![
+        main,
+        rule("/api", &[("web-stable", 100), ("web-canary", 0)]),
+        rule("/docs", &[("docs", 1)]),
+    ]);
+    let step = header("header", "1");
+    let intent = Intent::derive(
+        &parse(&rollout("web")),
+        &config(),
+        Call::SetHeaderRoute(&step),
+        false,
+    )
+    .unwrap();
+    let planned = apply(&web(), &original, &intent);
+    check(
+        &planned,
+        expect![[r#"
+        header / x-canary=1 web-canary:1
+        header-1 /api x-canary=1 web-canary:1
+        main / web-stable:100 web-canary:0
+        - /api web-stable:100 web-canary:0
+        - /docs docs:1"#]],
+    );
+    let managed = &planned["spec"]["rules"][0];
+    assert_eq!(managed["timeouts"], json!({"request": "3s"}));
+    assert_eq!(managed["later"], json!({"field": [1]}));
+    assert_eq!(
+        managed["backendRefs"][0]["filters"],
+        json!([{"type": "RequestHeaderModifier"}])
+    );
+    assert_eq!(
+        planned["metadata"]["labels"],
+        json!({"rollouts.argoproj.io/gatewayapi-canary": "in-progress"})
+    );
+    let remove = Intent::derive(
+        &parse(&rollout("web")),
+        &config(),
+        Call::RemoveManagedRoutes,
+        false,
+    )
+    .unwrap();
+    assert_eq!(apply(&web(), &planned, &remove), original);
+}
+
+#[test]
+fn managed_rules_follow_the_weights_and_their_order() {
+    let original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
+    let mut web_rollout = rollout("web");
+    web_rollout["spec"]["strategy"]["canary"]["steps"] = json!([
+        {"setHeaderRoute": {"name": "header", "match": [{"headerName": "x", "headerValue": {"prefix": "a"}}]}},
+        {"setMirrorRoute": {"name": "mirror", "percentage": 25, "match": [{"method": {"exact": "GET"}}]}},
+        {"setWeight": 30}]);
+    web_rollout["status"]["currentStepIndex"] = json!(2);
+    let planned = apply(&web(), &original, &weights(&web_rollout, 30));
+    check(
+        &planned,
+        expect![[r#"
+        mirror / RequestMirror web-stable:70 web-canary:30
+        header / x=^a.* web-canary:1
+        - / web-stable:70 web-canary:30"#]],
+    );
+    assert_eq!(
+        planned["spec"]["rules"][0]["filters"][0]["requestMirror"],
+        json!({"backendRef": {"group": "", "kind": "Service", "name": "web-canary", "port": 80}, "percent": 25})
+    );
+    let later = apply(&web(), &planned, &weights(&web_rollout, 60));
+    check(
+        &later,
+        expect![[r#"
+        mirror / RequestMirror web-stable:40 web-canary:60
+        header / x=^a.* web-canary:1
+        - / web-stable:40 web-canary:60"#]],
+    );
+    assert_eq!(apply(&web(), &later, &weights(&rollout("web"), 0)), original);
+}
+
+/// Issues #215 and #217 of the Go plugin: users' rules that look like managed ones.
+#[test]
+fn a_users_rule_is_never_taken_for_ours() {
+    let mut like_ours = rule("/", &[("web-canary", 1)]);
+    like_ours["matches"][0]["headers"] = json!([{"name": "x-canary", "type": "Exact", "value": "0"}]);
+    let mut same_name = rule("/named", &[("web-stable", 1), ("web-canary", 0)]);
+    same_name["name"] = json!("header");
+    let original = route(vec![
+        rule("/", &[("web-stable", 1), ("web-canary", 0)]),
+        rule("/preview", &[("web-canary", 1)]),
+        like_ours,
+        same_name,
+    ]);
+    let mut with_step = rollout("web");
+    with_step["spec"]["strategy"]["canary"]["steps"] = json!([
+        {"setHeaderRoute": {"name": "header", "match": [{"headerName": "x-canary", "headerValue": {"exact": "1"}}]}}]);
+    let planned = apply(&web(), &original, &weights(&with_step, 0));
+    check(
+        &planned,
+        expect![[r#"
+        header-web / x-canary=1 web-canary:1
+        header-1 /named x-canary=1 web-canary:1
+        - / web-stable:1 web-canary:0
+        - /preview web-canary:1
+        - / x-canary=0 web-canary:1
+        header /named web-stable:1 web-canary:0"#]],
+    );
+    assert_eq!(apply(&web(), &planned, &weights(&rollout("web"), 0)), original);
+}
+
+/// CRDs up to 1.3 prune `rules[].name`.
+#[test]
+fn managed_rules_without_their_names_are_found_again() {
+    let original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
+    let step = header("header", "1");
+    let intent = Intent::derive(
+        &parse(&rollout("web")),
+        &config(),
+        Call::SetHeaderRoute(&step),
+        false,
+    )
+    .unwrap();
+    let mut stored = apply(&web(), &original, &intent);
+    stored["spec"]["rules"][0].as_object_mut().unwrap().remove("name");
+    assert_eq!(
+        plan_route(&web(), &stored, &intent, Some(&Label::in_progress()))
+            .unwrap()
+            .object,
+        None
+    );
+    let remove = Intent::derive(
+        &parse(&rollout("web")),
+        &config(),
+        Call::RemoveManagedRoutes,
+        false,
+    )
+    .unwrap();
+    assert_eq!(apply(&web(), &stored, &remove), original);
+}
+
+#[test]
+fn a_managed_rule_that_somebody_changed_is_set_right() {
+    let original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
+    let step = header("header", "1");
+    let intent = Intent::derive(
+        &parse(&rollout("web")),
+        &config(),
+        Call::SetHeaderRoute(&step),
+        false,
+    )
+    .unwrap();
+    let planned = apply(&web(), &original, &intent);
+    let mut changed = planned.clone();
+    changed["spec"]["rules"][0]["matches"][0]["path"]["value"] = json!("/elsewhere");
+    assert_eq!(apply(&web(), &changed, &intent), planned);
+    let mut moved = planned.clone();
+    moved["spec"]["rules"].as_array_mut().unwrap().reverse();
+    assert_eq!(apply(&web(), &moved, &intent), planned);
+}
+
+/// What the Go plugin leaves when it is replaced during a release.
+#[test]
+fn the_go_plugins_managed_rules_are_taken_over_and_removed() {
+    let mut with_step = rollout("web");
+    with_step["spec"]["strategy"]["canary"]["steps"] = json!([
+        {"setHeaderRoute": {"name": "header", "match": [{"headerName": "x", "headerValue": {"prefix": "v"}}]}}]);
+    let mut left = rule("/", &[("web-canary", 1)]);
+    left["matches"][0]["headers"] = json!([{"name": "x", "type": "RegularExpression", "value": "v.*"}]);
+    let mut named = left.clone();
+    named["name"] = json!("header-1");
+    let mut original = route(vec![
+        rule("/", &[("web-stable", 80), ("web-canary", 20)]),
+        left,
+        named,
+    ]);
+    original["metadata"]["labels"] = json!({"rollouts.argoproj.io/gatewayapi-canary": "in-progress"});
+    check(
+        &apply(&web(), &original, &weights(&with_step, 20)),
+        expect![[r#"
+        header / x=^v.* web-canary:1
+        - / web-stable:80 web-canary:20"#]],
+    );
+    let mut unlabelled = original.clone();
+    unlabelled["metadata"].as_object_mut().unwrap().remove("labels");
+    assert_eq!(
+        lines(&apply(&web(), &unlabelled, &weights(&rollout("web"), 0)))
+            .lines()
+            .count(),
+        3,
+        "without the step or the label nothing tells it from a user's rule"
+    );
+    with_step["status"]["currentPodHash"] = json!("a");
+    let done = apply(&web(), &original, &weights(&with_step, 0));
+    check(&done, expect!["- / web-stable:100 web-canary:0"]);
+    assert_eq!(
+        done["metadata"],
+        route(vec![])["metadata"],
+        "no label, no annotation"
+    );
+}
+
+#[test]
+fn two_rollouts_share_a_route_without_touching_each_other() {
+    let original = route(vec![
+        rule("/a", &[("a-stable", 100), ("a-canary", 0)]),
+        rule("/b", &[("b-stable", 100), ("b-canary", 0)]),
+    ]);
+    let step = header("header", "1");
+    let header_of = |name: &str| {
+        Intent::derive(
+            &parse(&rollout(name)),
+            &config(),
+            Call::SetHeaderRoute(&step),
+            false,
+        )
+        .unwrap()
+    };
+    let remove = |name: &str| {
+        Intent::derive(
+            &parse(&rollout(name)),
+            &config(),
+            Call::RemoveManagedRoutes,
+            false,
+        )
+        .unwrap()
+    };
+    for order in [["a", "b"], ["b", "a"]] {
+        let one = apply(&web(), &original, &header_of(order[0]));
+        let both = apply(&web(), &one, &header_of(order[1]));
+        assert_eq!(both["spec"]["rules"].as_array().unwrap().len(), 4);
+        assert_eq!(lines(&both).matches("header").count(), 2, "{}", lines(&both));
+        for name in order {
+            let again = plan_route(&web(), &both, &header_of(name), Some(&Label::in_progress())).unwrap();
+            assert_eq!(again.object, None);
+        }
+        let left = apply(&web(), &both, &remove(order[0]));
+        assert_eq!(
+            left["metadata"]["labels"].as_object().unwrap().len(),
+            1,
+            "the label stays for the other"
+        );
+        assert_eq!(apply(&web(), &left, &remove(order[1])), original);
+    }
+}
+
+#[test]
+fn a_managed_route_that_does_not_fit_is_refused_and_the_weights_are_set() {
+    let full = (0..16)
+        .map(|n| rule(&format!("/{n}"), &[("web-stable", 100), ("web-canary", 0)]))
+        .collect();
+    let mut with_step = rollout("web");
+    with_step["spec"]["strategy"]["canary"]["steps"] = json!([
+        {"setHeaderRoute": {"name": "header", "match": [{"headerName": "x", "headerValue": {"exact": "v"}}]}}]);
+    let plan = plan_route(&web(), &route(full), &weights(&with_step, 50), None).unwrap();
+    assert_eq!(
+        plan.refused[0].to_string(),
+        "HTTPRoute shop/web: managed route \"header\": the route would have 32 rules, at most 16 are accepted"
+    );
+    assert!(lines(&plan.object.unwrap()).starts_with("- /0 web-stable:50 web-canary:50\n"));
+
+    let mut many = rule("/", &[("web-stable", 100), ("web-canary", 0)]);
+    many["matches"] = (0..65)
+        .map(|n| json!({"path": {"type": "Exact", "value": format!("/{n}")}}))
+        .collect();
+    let plan = plan_route(&web(), &route(vec![many.clone()]), &weights(&with_step, 50), None).unwrap();
+    assert!(
+        plan.refused[0]
+            .to_string()
+            .contains("65 matches in one rule, at most 64")
+    );
+    many["matches"].as_array_mut().unwrap().truncate(64);
+    let two = route(vec![many, rule("/x", &[("web-stable", 100), ("web-canary", 0)])]);
+    let plan = plan_route(&web(), &two, &weights(&with_step, 50), None).unwrap();
+    assert!(
+        plan.refused[0]
+            .to_string()
+            .contains("130 matches in all rules, at most 128")
+    );
+}
+
+#[test]
+fn a_managed_route_takes_requests_by_cookie_query_parameter_and_method() {
+    let with = |matches: Value| {
+        let config = json!({"httpRoute": "web", "grpcRoute": "api", "managedRoutes": [{"name": "header", "match": matches}]});
+        Config::parse("plugin", config.to_string().as_bytes(), "shop").unwrap()
+    };
+    let step = header("header", "1");
+    let derive = |config: &Config| {
+        Intent::derive(
+            &parse(&rollout("web")),
+            config,
+            Call::SetHeaderRoute(&step),
+            false,
+        )
+    };
+    let original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
+    let config = with(json!([
+        {"cookies": {"beta": {"exact": "a.b"}}, "method": {"exact": "GET"}},
+        {"queryParams": {"preview": {"exact": "1"}, "q": {"prefix": "x"}}, "headers": {"t": {"exact": "2"}}, "path": {"prefix": "/api"}}]));
+    let planned = apply(&config.routes[0], &original, &derive(&config).unwrap());
+    assert_eq!(
+        planned["spec"]["rules"][0]["matches"],
+        json!([
+            {"path": {"type": "PathPrefix", "value": "/"}, "method": "GET",
+                "headers": [{"name": "Cookie", "type": "RegularExpression", "value": r"^(?:.*;\s*)?beta=a\.b(?:;.*)?$"}]},
+            {"path": {"type": "PathPrefix", "value": "/api"}, "headers": [{"name": "t", "type": "Exact", "value": "2"}],
+                "queryParams": [{"name": "preview", "type": "Exact", "value": "1"},
+                    {"name": "q", "type": "RegularExpression", "value": "^x.*"}]}]),
+        "the step's own match only says that the route is there"
+    );
+    let none = SetHeaderRoute {
+        matches: Vec::new(),
+        ..step.clone()
+    };
+    let removed = Intent::derive(
+        &parse(&rollout("web")),
+        &config,
+        Call::SetHeaderRoute(&none),
+        false,
+    )
+    .unwrap();
+    assert_eq!(apply(&config.routes[0], &planned, &removed), original);
+
+    let refusal = |at: usize, config: &Config, route: &Value| {
+        let plan = plan_route(&config.routes[at], route, &derive(config).unwrap(), None).unwrap();
+        plan.refused[0].to_string()
+    };
+    let mut queried = original.clone();
+    queried["spec"]["rules"][0]["matches"][0]["queryParams"] =
+        json!([{"name": "q", "type": "RegularExpression", "value": "a"}]);
+    let query = with(json!([{"queryParams": {"q": {"exact": "1"}}}]));
+    assert!(refusal(0, &query, &queried).contains("already matches query parameter q by another expression"));
+    assert!(refusal(1, &query, &original).contains(
+        "GRPCRoute shop/api: managed route \"header\": match.queryParams cannot be used with GRPCRoute"
+    ));
+    let broken = with(json!([{"cookies": {"beta": {"regex": "("}}}]));
+    assert!(refusal(0, &broken, &original).contains("the value of cookie beta is not a regular expression"));
+
+    let mut elsewhere = rollout("web");
+    elsewhere["spec"]["strategy"]["canary"]["trafficRouting"]["managedRoutes"] = json!([{"name": "other"}]);
+    let error = Intent::derive(&parse(&elsewhere), &config, Call::SetWeight(0, &[]), false).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "managedRoutes of the plugin's configuration names \"header\", \
+         spec.strategy.canary.trafficRouting.managedRoutes has \"other\""
+    );
+}
+
+#[test]
+fn a_deleted_rollout_leaves_nothing_behind() {
+    let original = route(vec![
+        rule("/a", &[("a-stable", 3), ("a-canary", 0)]),
+        rule("/b", &[("b-stable", 100), ("b-canary", 0)]),
+    ]);
+    let step = header("header", "1");
+    let with_header = |name: &str, route: &Value| {
+        let intent = Intent::derive(
+            &parse(&rollout(name)),
+            &config(),
+            Call::SetHeaderRoute(&step),
+            false,
+        )
+        .unwrap();
+        apply(&web(), route, &intent)
+    };
+    let only_b = with_header("b", &original);
+    let both = apply(&web(), &with_header("a", &only_b), &weights(&rollout("a"), 40));
+    let plan = plan_orphan(&web().key, &with_header("a", &both), "shop/a").unwrap();
+    assert_eq!(plan.object.unwrap(), only_b, "the other one's stay");
+    assert_eq!(
+        plan_orphan(&web().key, &only_b, "shop/a").unwrap(),
+        Plan::default()
+    );
+    let mut replaced = both.clone();
+    let rules = replaced["spec"]["rules"].as_array_mut().unwrap();
+    rules.retain(|rule| {
+        view::backends(rule)
+            .iter()
+            .all(|backend| backend["name"] != "a-stable")
+    });
+    let plan = plan_orphan(&web().key, &replaced, "shop/a").unwrap();
+    assert!(
+        Ledger::read(&plan.object.unwrap()).entry("shop/a").is_none(),
+        "also where its Services are gone"
+    );
+}
+
+/// Pull request #226 of the Go plugin.
+#[test]
+fn rules_can_be_chosen_by_name() {
+    let named = |name: &str, path: &str| {
+        let mut rule = rule(path, &[("web-stable", 100), ("web-canary", 0)]);
+        rule["name"] = json!(name);
+        rule
+    };
+    let original = route(vec![
+        named("live", "/"),
+        named("preview", "/preview"),
+        rule("/docs", &[("docs", 1)]),
+    ]);
+    let step = header("header", "1");
+    for config in [
+        json!({"httpRoutes": [{"name": "web", "ruleName": "live", "useHeaderRoutes": true}]}),
+        json!({"httpRoutes": [{"name": "web", "ruleNames": ["live"], "useHeaderRoutes": true}]}),
+        json!({"httpRoute": "web", "httpRouteRuleName": "live"}),
+    ] {
+        let scoped = target(config);
+        let planned = apply(&scoped, &original, &weights(&rollout("web"), 20));
+        check(
+            &planned,
+            expect![[r#"
+                live / web-stable:80 web-canary:20
+                preview /preview web-stable:100 web-canary:0
+                - /docs docs:1"#]],
+        );
+        let intent = Intent::derive(
+            &parse(&rollout("web")),
+            &self::config(),
+            Call::SetHeaderRoute(&step),
+            false,
+        )
+        .unwrap();
+        assert_eq!(
+            lines(&apply(&scoped, &original, &intent))
+                .matches("x-canary=1")
+                .count(),
+            1
+        );
+    }
+    let mut all = target(json!({"httpRoute": "web", "httpRoutes": [{"name": "web", "ruleName": "live"}]}));
+    assert!(
+        all.rules.is_empty(),
+        "named twice, once without a rule: all of them"
+    );
+    for (rule, expected) in [
+        (
+            "gone",
+            "the configuration names rule \"gone\", which is not there: CRDs before 1.4 drop rules[].name; named rules of the route: \"live\", \"preview\"",
+        ),
+        ("docs", "which has not both Services in its backendRefs"),
+    ] {
+        all.rules = vec![rule.into()];
+        let mut route = original.clone();
+        if rule == "docs" {
+            route["spec"]["rules"][2]["name"] = json!("docs");
+        }
+        let error = plan_route(&all, &route, &weights(&rollout("web"), 20), None)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn kinds_without_headers_are_weighed_only() {
+    let step = header("header", "1");
+    let intent = Intent::derive(
+        &parse(&rollout("web")),
+        &config(),
+        Call::SetHeaderRoute(&step),
+        false,
+    )
+    .unwrap();
+    let tcp = target(json!({"tcpRoute": "web"}));
+    let original = route(vec![
+        json!({"backendRefs": [backend("web-stable", 100), backend("web-canary", 0)]}),
+    ]);
+    assert_eq!(plan_route(&tcp, &original, &intent, None).unwrap().object, None);
+    check(
+        &apply(&tcp, &original, &weights(&rollout("web"), 5)),
+        expect!["- web-stable:95 web-canary:5"],
+    );
+    let without = target(json!({"httpRoutes": [{"name": "web"}]}));
+    assert_eq!(
+        plan_route(&without, &original, &intent, None).unwrap().object,
+        None,
+        "useHeaderRoutes is false"
+    );
+}
+
+#[test]
+fn grpc_routes_carry_header_routes() {
+    let grpc = target(json!({"grpcRoute": "web"}));
+    let original = route(vec![json!({
+        "matches": [{"method": {"type": "Exact", "service": "shop.Cart"}}],
+        "backendRefs": [backend("web-stable", 100), backend("web-canary", 0)]})]);
+    let step = header("header", "1");
+    let intent = Intent::derive(
+        &parse(&rollout("web")),
+        &config(),
+        Call::SetHeaderRoute(&step),
+        false,
+    )
+    .unwrap();
+    let planned = apply(&grpc, &original, &intent);
+    assert_eq!(
+        planned["spec"]["rules"][0]["matches"],
+        json!([{"method": {"type": "Exact", "service": "shop.Cart"},
+            "headers": [{"name": "x-canary", "type": "Exact", "value": "1"}]}])
+    );
+}
+
+#[test]
+fn a_mirror_on_grpc_with_a_path_is_refused() {
+    let step: SetMirrorRoute =
+        serde_json::from_value(json!({"name": "mirror", "match": [{"path": {"exact": "/a"}}]})).unwrap();
+    let intent = Intent::derive(
+        &parse(&rollout("web")),
+        &config(),
+        Call::SetMirrorRoute(&step),
+        false,
+    )
+    .unwrap();
+    let original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
+    let plan = plan_route(&target(json!({"grpcRoute": "web"})), &original, &intent, None).unwrap();
+    assert_eq!(
+        plan.refused[0].to_string(),
+        "GRPCRoute shop/web: managed route \"mirror\": match.path cannot be used with GRPCRoute"
+    );
+}

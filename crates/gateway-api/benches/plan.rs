@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    let config = config(json!({"httpRoute": "web"}));
+    let config = config(&json!({"httpRoute": "web"}));
     let idle = route(16);
     let half = plan(&config, &idle, 50);
     for (what, route, weight) in [("a change", &idle, 50), ("no change", &half, 50)] {
@@ -27,7 +27,7 @@ fn main() {
         );
     }
     // The most a route has place for: each rule of the user's, and what three levels make of it.
-    let sticky = self::config(json!({"httpRoute": "web", "sessionAffinity": {}}));
+    let sticky = self::config(&json!({"httpRoute": "web", "sessionAffinity": {}}));
     let idle = route(4);
     let tenth = plan(&sticky, &idle, 50);
     for (what, route) in [("a change", &idle), ("no change", &tenth)] {
@@ -54,7 +54,7 @@ fn print(what: &str, config: &Config, route: &Value, weight: i32) {
     println!("plan of {what}: p50 {:.1} µs (goal 50)", took.as_secs_f64() * 1e6);
 }
 
-fn config(json: Value) -> Config {
+fn config(json: &Value) -> Config {
     Config::parse("plugin", json.to_string().as_bytes(), "shop").unwrap()
 }
 

@@ -8,8 +8,10 @@ mod commands;
 mod controller_killed;
 mod dark_canary;
 mod datadog;
+mod driven;
 mod dynamic_stable_scale;
 mod experiment;
+mod faults;
 mod flap;
 mod idle;
 mod mirror;
@@ -17,6 +19,7 @@ mod no_503;
 mod ping_pong;
 mod play;
 mod plugin_killed;
+mod rbac;
 mod release;
 mod replica_canary;
 mod route_weights;
@@ -110,6 +113,8 @@ pub const SCENES: &[Scene] = &[
     experiment::SCENE,
     small_shares::SCENE,
     dynamic_stable_scale::SCENE,
+    rbac::SCENE,
+    faults::SCENE,
     datadog::release::SCENE,
     datadog::crowd::SCENE,
     datadog::neighbours::SCENE,

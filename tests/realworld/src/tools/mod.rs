@@ -65,6 +65,8 @@ pub const PROGRAMS: &[Program] = &[
         ROLLOUTS_CONTROLLER,
     ),
     program("traefik", "traefik", "github.com/traefik/traefik/v3/cmd/traefik"),
+    program("argocd", "argocd", "github.com/argoproj/argo-cd/v3/cmd"),
+    program("redis", "argocd", "serinus.dev/realworld/tools/argocd/redis"),
     Program {
         variables: ENVOY_GATEWAY_METRICS,
         ..program(
@@ -123,6 +125,12 @@ pub const SOURCES: &[Source] = &[
         name: "argo-rollouts-1.7.2",
         folder: "argo-rollouts-1.7",
         module: "github.com/argoproj/argo-rollouts",
+        inside: "manifests/crds",
+    },
+    Source {
+        name: "argocd",
+        folder: "argocd",
+        module: "github.com/argoproj/argo-cd/v3",
         inside: "manifests/crds",
     },
     Source {

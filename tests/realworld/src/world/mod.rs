@@ -1,5 +1,6 @@
 //! One world: an API server with its storage and controllers, pods, a gateway and the Argo Rollouts controller.
 
+pub mod argocd;
 mod control_plane;
 pub mod credentials;
 mod diagnostics;

@@ -1,0 +1,9 @@
+//go:build tools
+
+// Package tools names the programs this module builds, so that go mod tidy keeps their dependencies.
+package tools
+
+import (
+	_ "github.com/argoproj/argo-cd/v3/cmd"
+	_ "serinus.dev/realworld/tools/argocd/redis"
+)

@@ -3,11 +3,13 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
+use crate::apply::Api;
 use crate::config::PluginName;
+use crate::doctor::{self, Level, Patient};
 use crate::preview;
 
 /// What the program does for people.
@@ -15,6 +17,29 @@ use crate::preview;
 pub(crate) enum Command {
     /// Shows what a release will do to its routes, step by step, from files; no cluster is asked.
     Preview(Preview),
+    /// Says whether a cluster, and a Rollout in it, is ready for releases: rights, versions, gateways, limits. Reads
+    /// the cluster of KUBECONFIG, and writes nothing. The exit code is 1 if something is bad.
+    Doctor(Doctor),
+}
+
+#[derive(Args)]
+pub(crate) struct Doctor {
+    /// The Rollout; without one only the cluster is examined.
+    rollout: Option<String>,
+    /// Its namespace.
+    #[arg(short, long, default_value = "default")]
+    namespace: String,
+    /// Checks the rights of this service account instead of one's own: argo-rollouts/argo-rollouts is the controller's.
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = service_account)]
+    service_account: Option<(String, String)>,
+}
+
+fn service_account(text: &str) -> Result<(String, String), String> {
+    let parts = text
+        .split_once('/')
+        .filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty());
+    let (namespace, name) = parts.ok_or("namespace/name is accepted")?;
+    Ok((namespace.to_owned(), name.to_owned()))
 }
 
 #[derive(Args)]
@@ -32,7 +57,39 @@ pub(crate) struct Preview {
 
 /// Runs a subcommand.
 pub(crate) fn run(command: Command, name: &PluginName) -> Result<()> {
-    let Command::Preview(Preview { files, step, json }) = command;
+    match command {
+        Command::Preview(args) => preview(args, name),
+        Command::Doctor(args) => doctor(args, name),
+    }
+}
+
+fn doctor(args: Doctor, name: &PluginName) -> Result<()> {
+    let patient = Patient {
+        namespace: args.namespace,
+        rollout: args.rollout,
+        service_account: args.service_account,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let diagnosis = runtime.block_on(doctor::examine(Api::of_environment(), name, &patient));
+    let mut stdout = io::stdout().lock();
+    for finding in &diagnosis.findings {
+        writeln!(stdout, "{finding}")?;
+    }
+    if let Some(block) = &diagnosis.ignore_differences {
+        writeln!(stdout, "\nFor the Argo CD Application:\n\n{block}")?;
+    }
+    let bad = diagnosis
+        .findings
+        .iter()
+        .filter(|finding| finding.level == Level::Bad)
+        .count();
+    ensure!(bad == 0, "{bad} of {} findings are bad", diagnosis.findings.len());
+    Ok(())
+}
+
+fn preview(Preview { files, step, json }: Preview, name: &PluginName) -> Result<()> {
     let mut objects = Vec::new();
     for file in &files {
         objects.extend(read(file).with_context(|| format!("read {}", file.display()))?);

@@ -37,6 +37,7 @@ pub mod preview;
 pub mod verify;
 
 mod cli;
+mod doctor;
 mod events;
 mod kind;
 mod metrics;

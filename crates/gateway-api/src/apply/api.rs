@@ -206,7 +206,15 @@ impl Api {
     /// See [`ApiError`].
     pub async fn post_event(&self, namespace: &str, event: &Object) -> Result<Object, ApiError> {
         let path = format!("/api/v1/namespaces/{namespace}/events?fieldManager={FIELD_MANAGER}");
-        self.send(Method::POST, path, Bytes::from(event.to_string()))
+        self.post(path, event).await
+    }
+
+    /// Creates any object.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn post(&self, path: String, object: &Object) -> Result<Object, ApiError> {
+        self.send(Method::POST, path, Bytes::from(object.to_string()))
             .await
     }
 

@@ -169,7 +169,7 @@ impl Applier {
             loop {
                 attempts += 1;
                 match self.timed(self.api.routes(selector)).await {
-                    Err(error) if error.is_passing() => sleep(pause(&error, attempts)).await,
+                    Err(error) if error.is_passing() => sleep(pause(&error, false, attempts)).await,
                     result => return result,
                 }
             }
@@ -245,10 +245,11 @@ impl Applier {
                     last = error;
                     return Err(None);
                 }
-                if is_outdated || error.is_conflict() {
+                let is_conflict = is_outdated || error.is_conflict();
+                if is_conflict {
                     self.api.metrics().conflict();
                 }
-                let pause = pause(&error, attempts);
+                let pause = pause(&error, is_conflict, attempts);
                 last = error;
                 course.age = Age::Now;
                 sleep(pause).await;
@@ -418,12 +419,12 @@ struct Course<'a> {
 
 /// How long to wait before the next attempt: what the API server asks for; next to nothing after a conflict, whose
 /// cure is a fresh read; otherwise twice as long each time. Jitter keeps writers that met once from meeting again.
-fn pause(error: &ApiError, attempts: u32) -> Duration {
+fn pause(error: &ApiError, is_conflict: bool, attempts: u32) -> Duration {
     const MAX: Duration = Duration::from_secs(1);
     if let Some(asked) = error.retry_after() {
         return asked;
     }
-    let first = Duration::from_millis(if error.is_conflict() { 2 } else { 50 });
+    let first = Duration::from_millis(if is_conflict { 2 } else { 50 });
     let full = first.saturating_mul(1 << (attempts - 1).min(10)).min(MAX);
     let random = RandomState::new().hash_one(attempts) % 1000;
     full / 2 + full.mul_f64(random as f64 / 2000.0)

@@ -115,13 +115,13 @@ func printTable(plugins []*measured) {
 }
 
 // apiServer is the API server of KUBECONFIG, without a client-side limit.
-func apiServer() (*rest.Config, error) {
+var apiServer = sync.OnceValues(func() (*rest.Config, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
 	if err == nil {
 		config.QPS = -1
 	}
 	return config, err
-}
+})
 
 // makeRoute makes an HTTPRoute that SetWeight is asked about.
 func makeRoute(name string, weight int) error {

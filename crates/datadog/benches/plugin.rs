@@ -49,6 +49,7 @@ fn main() {
         let is_ours = |path: &str| path.ends_with("rollouts-plugin-metric-datadog");
         for (name, path) in named.iter().filter(|(_, path)| is_ours(path)) {
             crowd(name, path).await;
+            monsters(name, path).await;
         }
     });
 }
@@ -125,6 +126,44 @@ async fn crowd(name: &str, path: &str) {
         );
         host.quit().await.unwrap();
     }
+}
+
+/// Answers without measure, six of each kind at once.
+async fn monsters(name: &str, path: &str) {
+    let datadog = Emulator::start().await;
+    datadog
+        .on("service:s0}", Behaviour::Huge(50 << 20))
+        .on("service:s1}", Behaviour::GzipBomb(100 << 20))
+        .on("service:s2}", Behaviour::Endless);
+    let (host, provider) = start(path, &datadog.url()).await;
+    let provider = Arc::new(provider);
+    let mut calls = tokio::task::JoinSet::new();
+    for index in 0..18 {
+        let provider = provider.clone();
+        calls.spawn(async move {
+            // Another window each: nobody shares an answer.
+            let (run, mut metric) = asking(index, index % 3);
+            let block = json!({
+                "apiVersion": "v2", "query": format!("avg:errors{{service:s{}}}", index % 3),
+                "interval": format!("{}m", index + 1),
+            });
+            metric.provider = serde_json::from_value(json!({"plugin": {"serinus/datadog": block}})).unwrap();
+            let mut measured = provider.run(&run, &metric).await.unwrap();
+            while measured.phase == AnalysisPhase::Running {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                measured = provider.resume(&run, &metric, &measured).await.unwrap();
+            }
+            measured.phase
+        });
+    }
+    let phases = calls.join_all().await;
+    assert!(
+        phases.iter().all(|phase| *phase == AnalysisPhase::Error),
+        "{phases:?}"
+    );
+    let peak = resident(host.id().unwrap(), "VmHWM:");
+    println!("\n18 answers of 50 MB and more at once: {name} has {peak:.1} MB at most");
+    host.quit().await.unwrap();
 }
 
 fn asking(index: usize, query: usize) -> (AnalysisRun, Metric) {

@@ -30,7 +30,7 @@
 //! ```
 //!
 //! # Limits
-//! An answer has at most 1 MiB after decompression and 100,000 rows; a measurement's message has at most 1 KiB, its
+//! An answer has at most 512 KiB after decompression and 100,000 rows; a measurement's message has at most 1 KiB, its
 //! value 4 KiB, each entry of its metadata 1 KiB (`groups`: 4 KiB). 20,000 measurements may be under way.
 //!
 //! # Differences from the controller's own provider

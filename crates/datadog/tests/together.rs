@@ -119,7 +119,7 @@ async fn huge_and_endless_answers_are_given_up_early() {
             .await;
         assert_eq!(measured.phase, Error, "{service}");
         assert!(
-            measured.message.contains("larger than 1 MiB"),
+            measured.message.contains("larger than 512 KiB"),
             "{service}: {}",
             measured.message
         );

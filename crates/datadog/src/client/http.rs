@@ -1,8 +1,9 @@
 //! One request and its answer.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -16,7 +17,7 @@ use crate::plan::{Call, Method};
 
 /// The most of an answer that is read, after decompression. A scalar answer has some hundred bytes; the largest useful
 /// one, a thousand groups, has a hundred kilobytes.
-const MOST_BYTES: usize = 1 << 20;
+const MOST_BYTES: usize = 512 << 10;
 /// The most of an answer with an error status; 300 bytes of it are shown.
 const MOST_ERROR_BYTES: usize = 32 << 10;
 /// Answers beyond this size are held one at a time, so that many large ones together stay small. One of three hundred
@@ -24,6 +25,11 @@ const MOST_ERROR_BYTES: usize = 32 << 10;
 const LARGE: usize = 32 << 10;
 /// How long one of these may take from there on: others wait for it.
 const LARGE_TAKES: Duration = Duration::from_secs(2);
+/// How many answers of one account are read at the same time: each may fill a buffer of hyper, 400 KB, before its size is
+/// known. An account is somebody's address, so whoever answers without end is in the way of himself alone.
+const READ_TOGETHER: usize = 3;
+/// Accounts beyond so many are forgotten where nobody reads.
+const MOST_ACCOUNTS: usize = 1000;
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -33,6 +39,7 @@ pub struct Http {
     /// What carries requests in the place of the client.
     carrier: Option<Carrier>,
     large: Semaphore,
+    reading: Mutex<HashMap<Account, Arc<Semaphore>>>,
 }
 
 /// Carries a request and brings its answer. Tests whose clock stands still have one without sockets.
@@ -57,6 +64,7 @@ impl Default for Http {
             client: OnceLock::new(),
             carrier: None,
             large: Semaphore::new(1),
+            reading: Mutex::default(),
         }
     }
 }
@@ -126,15 +134,25 @@ impl Http {
         } else {
             MOST_ERROR_BYTES
         };
+        let too_large = || {
+            let limit = limit >> 10;
+            Failure::Unreadable(format!("the answer is larger than {limit} KiB; narrow the query"))
+        };
+        if status.is_success()
+            && response
+                .content_length()
+                .is_some_and(|length| length > limit as u64)
+        {
+            return Err(too_large());
+        }
+        let reading = self.reading(account);
+        let _one_of_few = reading.acquire().await.ok();
         let mut body = Vec::new();
         let mut permit = None;
         while let Some(chunk) = next_chunk(&mut response, permit.as_ref()).await? {
             if body.len() + chunk.len() > limit {
                 if status.is_success() {
-                    let limit = limit >> 20;
-                    return Err(Failure::Unreadable(format!(
-                        "the answer is larger than {limit} MiB; narrow the query"
-                    )));
+                    return Err(too_large());
                 }
                 break;
             }
@@ -145,6 +163,20 @@ impl Http {
             body.extend_from_slice(&chunk);
         }
         judge_status(status.as_u16(), &body, account)
+    }
+
+    /// Who may read answers of an account.
+    fn reading(&self, account: &Account) -> Arc<Semaphore> {
+        let mut reading = self.reading.lock().expect("no panic holds this lock");
+        if reading.len() > MOST_ACCOUNTS {
+            reading.retain(|_, readers| Arc::strong_count(readers) > 1);
+        }
+        if let Some(readers) = reading.get(account) {
+            return readers.clone();
+        }
+        let readers = Arc::new(Semaphore::new(READ_TOGETHER));
+        reading.insert(account.clone(), readers.clone());
+        readers
     }
 }
 

@@ -22,40 +22,65 @@ pub(in crate::scenarios) const SCENE: Scene = Scene {
     run: |stage| Box::pin(run(stage)),
 };
 
-/// The most requests for 300 metrics.
+/// Three hundred metrics.
+struct Crowd {
+    /// In a word: part of names.
+    name: &'static str,
+    /// How many AnalysisRuns have them.
+    runs: usize,
+    /// How many different queries they ask.
+    queries: usize,
+}
+
+const METRICS: usize = 300;
+/// The most requests for them.
 const MOST: usize = 10;
 
+const CROWDS: [Crowd; 3] = [
+    Crowd {
+        name: "distinct",
+        runs: 10,
+        queries: METRICS,
+    },
+    Crowd {
+        name: "same",
+        runs: 100,
+        queries: 10,
+    },
+    // The controller works with thirty AnalysisRuns at a time, so these are due together and come over a second or two.
+    Crowd {
+        name: "scattered",
+        runs: 100,
+        queries: METRICS,
+    },
+];
+
 async fn run(stage: Stage) -> Result<()> {
-    together(&stage, "distinct", "300 metrics, 300 queries", |run, index| {
-        format!("avg:errors{{service:s{run},part:{index}}}")
-    })
-    .await?;
-    together(&stage, "same", "300 metrics, 10 queries", |run, index| {
-        format!("avg:errors{{service:s{}}}", (3 * run + index) % 10)
-    })
-    .await?;
+    for crowd in CROWDS {
+        together(&stage, &crowd).await?;
+    }
     budget(&stage).await
 }
 
-/// A hundred AnalysisRuns with three metrics each.
-async fn together(
-    stage: &Stage,
-    name: &str,
-    title: &str,
-    query: impl Fn(usize, usize) -> String,
-) -> Result<()> {
+async fn together(stage: &Stage, crowd: &Crowd) -> Result<()> {
     for (side, provider) in [
         ("plugin", Provider::Plugin(NAME)),
         ("built-in", Provider::BuiltIn),
     ] {
-        let secret = format!("{name}-{side}");
+        let secret = format!("{}-{side}", crowd.name);
         let datadog = open(stage, &secret).await?;
         datadog.on("avg:errors", Behaviour::Value(0.01));
         datadog.limit(1600, Duration::from_secs(60), true);
-        let block = |run, index| json!({"apiVersion": "v2", "query": query(run, index), "secretRef": {"name": secret}});
-        let seconds = play(stage, &runs(100, &secret, provider, block)).await?;
+        let each = METRICS / crowd.runs;
+        let block = |run: usize, index: usize| {
+            let query = format!("avg:errors{{service:s{}}}", (each * run + index) % crowd.queries);
+            json!({"apiVersion": "v2", "query": query, "secretRef": {"name": secret}})
+        };
+        let seconds = play(stage, &runs((crowd.runs, each), &secret, provider, block)).await?;
         stage.say(&format!(
-            "{title}, {side}: {} requests, the last {} ms after the first; all done after {seconds:.1} s",
+            "{METRICS} metrics of {} AnalysisRuns, {} queries, {side}: {} requests, the last {} ms after the first; all done after {seconds:.1} s",
+            crowd.runs,
+            crowd.queries,
             datadog.count(),
             spread(&datadog),
         ));
@@ -89,7 +114,7 @@ async fn budget(stage: &Stage) -> Result<()> {
             let query = format!("avg:errors{{service:s{run},part:{index}}}{by}");
             json!({"apiVersion": "v2", "query": query, "secretRef": {"name": secret}})
         };
-        let mut runs = runs(30, &secret, provider, block);
+        let mut runs = runs((30, 3), &secret, provider, block);
         for metric in runs.values_mut().flatten().filter(|_| !by.is_empty()) {
             metric["successCondition"] = json!("all(result, # < 0.05)");
         }
@@ -108,10 +133,16 @@ async fn budget(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-fn runs(count: usize, prefix: &str, provider: Provider, block: impl Fn(usize, usize) -> Value) -> Runs {
+/// So many AnalysisRuns with so many metrics each.
+fn runs(
+    (count, each): (usize, usize),
+    prefix: &str,
+    provider: Provider,
+    block: impl Fn(usize, usize) -> Value,
+) -> Runs {
     let metrics = |run| -> Vec<Value> {
         let one = |index| metric(&format!("m{index}"), provider, &block(run, index));
-        (0..3).map(one).collect()
+        (0..each).map(one).collect()
     };
     (0..count)
         .map(|run| (format!("{prefix}-{run}"), metrics(run)))

@@ -161,3 +161,20 @@ fn a_long_value_is_cut_in_the_message() {
         .to_string();
     assert!(error.ends_with('…') && error.chars().count() < 140, "{error}");
 }
+
+/// What users copy must read.
+#[test]
+fn the_sticky_example_reads() {
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../manifests/gateway-api/example-sticky/rollout.yaml"
+    );
+    let rollout: rollouts_plugin::types::Rollout =
+        serde_saphyr::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let (path, json) = PluginName::default().entry(&rollout).unwrap();
+    let config = Config::parse(&path, json.as_bytes(), "shop").unwrap();
+    assert_eq!(
+        config.affinity.unwrap().cookie_name.as_deref(),
+        Some("shop-version")
+    );
+}

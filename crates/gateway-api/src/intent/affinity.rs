@@ -421,4 +421,24 @@ mod tests {
         rollout.status.current_pod_hash = "a".into();
         assert_eq!(Affinity::derive(&rollout, &cookie, 50), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn the_share_of_users_is_the_weight_whatever_came_before(
+            before in proptest::collection::vec(0..=1000i32, 1..8),
+            last in 1..1000i32,
+        ) {
+            let levels = before.iter().copied().chain([last]).collect::<Vec<_>>();
+            let affinity = affinity(1000, weights(&levels), levels.len() - 1, last).unwrap();
+            for (place, level) in affinity.levels.iter().enumerate() {
+                let was = level.weight as f64 / 1000.0;
+                let chance = |side| {
+                    let share = affinity.carried(place, side);
+                    share.of as f64 / share.all as f64
+                };
+                let now = was * chance(Side::Canary) + (1.0 - was) * chance(Side::Stable);
+                proptest::prop_assert!((now - f64::from(last) / 1000.0).abs() < 5e-6, "{levels:?}: {now}");
+            }
+        }
+    }
 }

@@ -17,7 +17,7 @@ use crate::plan::Ledger;
 /// A Rollout that was not heard of for so long is suspect: the controller looks at each every 15 minutes.
 const SILENCE: Duration = Duration::from_secs(20 * 60);
 /// How often a suspect is looked up.
-const ASK_AGAIN: Duration = Duration::from_secs(10 * 60);
+const ASK_AGAIN: Duration = Duration::from_secs(60);
 /// How many are looked up in one call, which waits for it.
 const AT_ONCE: usize = 4;
 
@@ -58,13 +58,6 @@ impl Orphans {
             }
         }
         let recent = |since: &Instant| now - *since < SILENCE;
-        // One that is heard of is not suspect, wherever it has something.
-        suspects.retain(|(other, _)| {
-            !state
-                .releases
-                .get(other)
-                .is_some_and(|release| recent(&release.heard))
-        });
         match own.is_empty() {
             true => drop(state.releases.remove(owner)),
             false => drop(state.releases.insert(

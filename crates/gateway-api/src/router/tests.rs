@@ -270,7 +270,7 @@ async fn a_deleted_rollouts_release_is_ended_by_another_ones_call() {
     fake.remove("/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/web");
     router.set_weight(&other, 0, &[]).await.unwrap();
     assert_eq!(rules(&fake), 4, "who was looked up is not looked up at each call");
-    tokio::time::advance(Duration::from_secs(600)).await;
+    tokio::time::advance(Duration::from_secs(60)).await;
     router.set_weight(&other, 0, &[]).await.unwrap();
     assert_eq!((rules(&fake), fake.weights().as_str()), (3, "100:0"));
     assert!(

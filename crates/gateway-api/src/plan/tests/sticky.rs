@@ -529,3 +529,33 @@ fn a_header_that_is_added_already_stays() {
     assert_eq!(added.as_array().unwrap().len(), 2);
     assert_eq!(apply(&web(), &planned, &intent(&at(100, &[10], 0), 0)), own);
 }
+
+proptest::proptest! {
+    /// Whatever a rule's weights: the copies for users with a cookie divide as their users are to be drawn, never more to
+    /// the canary, and other backends keep their share.
+    #[test]
+    fn copies_divide_as_users_are_drawn(
+        ours in 1000..1_000_000u64,
+        other in 0..1_000_000u64,
+        before in 1..99i32,
+        weight in 1..99i32,
+    ) {
+        let rule = rule("/", &[("web-stable", ours), ("web-canary", 0), ("other", other)]);
+        let now = intent(&at(100, &[before, weight], 1), weight);
+        let affinity = now.affinity.clone().unwrap();
+        let planned = apply(&web(), &route(vec![rule]), &now);
+        for (draw, copy) in affinity.draws().iter().zip(planned["spec"]["rules"].as_array().unwrap()) {
+            let of = |name: &str| {
+                let found = view::backends(copy).iter().find(|backend| backend["name"] == name);
+                found.map_or(0, view::weight) as f64
+            };
+            let (stable, canary) = (of("web-stable"), of("web-canary"));
+            let wanted = draw.share.of as f64 / draw.share.all as f64;
+            let found = canary / (stable + canary);
+            proptest::prop_assert!(found <= wanted + 1e-9 && wanted - found < 1e-3, "{found} for {wanted}");
+            let (share, was) = (of("other") / (of("other") + stable + canary), other as f64 / (other + ours) as f64);
+            proptest::prop_assert!((share - was).abs() < 1e-3, "{share} for {was}");
+            proptest::prop_assert!(view::backends(copy).iter().all(|backend| view::weight(backend) <= 1_000_000));
+        }
+    }
+}

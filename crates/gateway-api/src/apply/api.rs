@@ -167,11 +167,11 @@ impl Api {
         Ok(Lines::new(body, address))
     }
 
-    /// The routes that a selector finds, by name.
+    /// The routes that a selector finds, by name, with their labels as compact JSON.
     ///
     /// # Errors
     /// See [`ApiError`].
-    pub async fn routes(&self, selector: &RouteSelector) -> Result<Vec<RouteKey>, ApiError> {
+    pub async fn routes(&self, selector: &RouteSelector) -> Result<Vec<(RouteKey, String)>, ApiError> {
         let RouteSelector {
             kind,
             namespace,
@@ -186,18 +186,17 @@ impl Api {
                 ))
             })
             .await?;
-        let names = list["items"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|item| item["metadata"]["name"].as_str());
-        Ok(names
-            .map(|name| RouteKey {
+        let items = list["items"].as_array().into_iter().flatten();
+        let routes = items.filter_map(|item| {
+            let key = RouteKey {
                 kind: *kind,
                 namespace: namespace.clone(),
-                name: name.to_owned(),
-            })
-            .collect())
+                name: item["metadata"]["name"].as_str()?.to_owned(),
+            };
+            let labels = item["metadata"].get("labels").map(Value::to_string);
+            Some((key, labels.unwrap_or_default()))
+        });
+        Ok(routes.collect())
     }
 
     /// Creates an event.

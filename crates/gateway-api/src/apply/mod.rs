@@ -11,6 +11,7 @@ mod cache;
 mod error;
 mod lines;
 mod patch;
+mod selections;
 mod turns;
 mod update;
 mod watch;

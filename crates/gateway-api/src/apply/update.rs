@@ -164,17 +164,32 @@ impl Applier {
             namespace,
             labels,
         } = selector;
+        let watched = self
+            .watches
+            .as_ref()
+            .map(|watches| (watches, watches.select(selector)));
+        if let Some((_, (Some(known), _))) = &watched
+            && !known.is_empty()
+        {
+            return Ok(known.clone());
+        }
         let mut attempts = 0;
         let list = async {
             loop {
                 attempts += 1;
                 match self.timed(self.api.routes(selector)).await {
                     Err(error) if error.is_passing() => sleep(pause(&error, false, attempts)).await,
-                    result => return result,
+                    Ok(routes) => {
+                        if let Some((watches, (_, Some(token)))) = &watched {
+                            watches.found(selector, token, &routes);
+                        }
+                        return Ok(routes.into_iter().map(|(key, _)| key).collect());
+                    }
+                    Err(error) => return Err(error),
                 }
             }
         };
-        let keys = timeout_at(deadline, list)
+        let keys: Result<Vec<_>, _> = timeout_at(deadline, list)
             .await
             .unwrap_or(Err(ApiError::Timeout(self.limits.call)));
         let (namespace, labels) = (namespace.clone(), labels.clone());

@@ -19,7 +19,9 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::cache::{Cache, version};
+use super::selections::Selections;
 use super::{Api, ApiError, Object};
+use crate::config::RouteSelector;
 use crate::{RouteKey, RouteKind};
 
 /// A route that nobody asked for in this time is not followed any more: longer than the controller's resync of
@@ -90,6 +92,7 @@ pub(super) struct Token {
 pub(super) struct Watches {
     api: Arc<Api>,
     cache: Cache,
+    selections: Selections,
     states: Mutex<HashMap<Scope, State>>,
     told: AtomicBool,
 }
@@ -99,6 +102,7 @@ impl Watches {
         Arc::new(Self {
             api,
             cache: Cache::default(),
+            selections: Selections::default(),
             states: Mutex::default(),
             told: AtomicBool::new(false),
         })
@@ -107,7 +111,7 @@ impl Watches {
     /// The route as a watch told it last. Where there is none, what a GET answers should be handed to
     /// [`saw`](Self::saw) with the token.
     pub(super) fn ask(self: &Arc<Self>, key: &RouteKey) -> (Option<Object>, Option<Token>) {
-        let Some((scope, state)) = self.scope_of(key) else {
+        let Some((scope, state)) = self.scope_of(key.kind, &key.namespace) else {
             return (None, None);
         };
         match state {
@@ -121,6 +125,41 @@ impl Watches {
                 (None, None)
             }
             State::Refused(_) => (None, None),
+        }
+    }
+
+    /// What a selector found, where a watch says that it still holds. Otherwise what the API server answers should be
+    /// handed to [`found`](Self::found) with the token.
+    pub(super) fn select(
+        self: &Arc<Self>,
+        selector: &RouteSelector,
+    ) -> (Option<Vec<RouteKey>>, Option<(Token, u64)>) {
+        let Some((scope, state)) = self.scope_of(selector.kind, &selector.namespace) else {
+            return (None, None);
+        };
+        let known = match state {
+            State::Live(place) => self.selections.known(selector, place),
+            _ => None,
+        };
+        let (State::Live(place) | State::Placed(place)) = state else {
+            return (None, None);
+        };
+        (
+            known,
+            Some((Token { scope, place }, self.selections.begin(selector))),
+        )
+    }
+
+    /// What the API server found for a selector.
+    pub(super) fn found(
+        &self,
+        selector: &RouteSelector,
+        token: &(Token, u64),
+        routes: &[(RouteKey, String)],
+    ) {
+        let (token, changes) = token;
+        if self.is_in_place(Some(token)) {
+            self.selections.found(selector, token.place, *changes, routes);
         }
     }
 
@@ -138,15 +177,15 @@ impl Watches {
         self.cache.doubt(key);
     }
 
-    /// The watch that covers a route; one is started where none is.
-    fn scope_of(self: &Arc<Self>, key: &RouteKey) -> Option<(Scope, State)> {
+    /// The watch that covers the routes of a namespace; one is started where none is.
+    fn scope_of(self: &Arc<Self>, kind: RouteKind, namespace: &str) -> Option<(Scope, State)> {
         let mut scope = Scope {
-            kind: key.kind,
+            kind,
             namespace: None,
         };
         let mut states = self.lock();
-        for namespace in [None, Some(&key.namespace)] {
-            scope.namespace = namespace.cloned();
+        for namespace in [None, Some(namespace)] {
+            scope.namespace = namespace.map(str::to_owned);
             match states.get(&scope) {
                 Some(State::Refused(since)) if since.elapsed() < REFUSED => {}
                 Some(State::Refused(_)) | None => {
@@ -159,9 +198,8 @@ impl Watches {
                         }
                     }
                     states.insert(scope.clone(), State::Starting);
-                    self.cache.ask(key);
-                    tokio::spawn(Arc::clone(self).keep(scope));
-                    return None;
+                    tokio::spawn(Arc::clone(self).keep(scope.clone()));
+                    return Some((scope, State::Starting));
                 }
                 Some(state) => return Some((scope, *state)),
             }
@@ -280,6 +318,9 @@ impl Watches {
             namespace: metadata.namespace.into_owned(),
             name: metadata.name.into_owned(),
         };
+        let labels = metadata.labels.map_or("", RawValue::get);
+        self.selections
+            .saw(&key, (event.kind != "DELETED").then_some(labels));
         if event.kind == "DELETED" {
             self.cache.lost(&key, version);
         } else if self.cache.wants(&key) {
@@ -314,6 +355,8 @@ struct Metadata<'a> {
     name: Cow<'a, str>,
     #[serde(borrow)]
     resource_version: Cow<'a, str>,
+    #[serde(borrow)]
+    labels: Option<&'a RawValue>,
 }
 
 /// Whether there is no use in asking again soon.

@@ -216,3 +216,31 @@ async fn nobody_asks_and_the_watch_ends() {
     assert_eq!(fake.watching_now(), 0);
     assert_eq!(update(&fake, &applier, 0).await, "GET");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_selector_is_asked_again_when_labels_changed() {
+    let fake = Fake::new(vec![]);
+    let applier = followed(&fake).await;
+    let selector = crate::config::RouteSelector {
+        kind: RouteKind::Http,
+        namespace: "shop".into(),
+        labels: "app=web".into(),
+    };
+    let select = async || {
+        let found = applier.select(&selector, applier.deadline()).await;
+        (found.map_or(0, |found| found.len()), fake.verbs())
+    };
+    assert_eq!(select().await, (1, "GET".into()));
+    assert_eq!(select().await, (1, String::new()));
+    fake.edit_web(|route| route["spec"]["hostnames"] = json!(["a"]));
+    fake.settle().await;
+    assert_eq!(select().await, (1, String::new()), "labels are as they were");
+    fake.edit_web(|route| route["metadata"]["labels"]["app"] = json!("other"));
+    fake.settle().await;
+    assert_eq!(select().await, (0, "GET".into()));
+    assert_eq!(
+        select().await,
+        (0, "GET".into()),
+        "nothing found is an error, and told anew"
+    );
+}

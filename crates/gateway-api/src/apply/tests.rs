@@ -179,8 +179,8 @@ async fn the_api_server_says_when_to_come_back() {
     assert!(error.contains("429 TooManyRequests"), "{error}");
     assert_eq!(
         start.elapsed(),
-        Duration::from_secs(10),
-        "the call's own deadline holds"
+        Duration::ZERO,
+        "nobody waits for what cannot come in time"
     );
 }
 

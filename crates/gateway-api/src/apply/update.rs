@@ -178,7 +178,13 @@ impl Applier {
             loop {
                 attempts += 1;
                 match self.timed(self.api.routes(selector)).await {
-                    Err(error) if error.is_passing() => sleep(pause(&error, false, attempts)).await,
+                    Err(error) if error.is_passing() => {
+                        let pause = pause(&error, false, attempts);
+                        if Instant::now() + pause >= deadline {
+                            return Err(error);
+                        }
+                        sleep(pause).await;
+                    }
                     Ok(routes) => {
                         if let Some((watches, (_, Some(token)))) = &watched {
                             watches.found(selector, token, &routes);
@@ -266,6 +272,10 @@ impl Applier {
                 }
                 let pause = pause(&error, is_conflict, attempts);
                 last = error;
+                if Instant::now() + pause >= deadline {
+                    // Nobody waits for what cannot come in time; the controller has its own back-off.
+                    return Err(None);
+                }
                 course.age = Age::Now;
                 sleep(pause).await;
             }

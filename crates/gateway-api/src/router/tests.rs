@@ -168,6 +168,33 @@ async fn a_gateway_that_does_not_follow_is_not_verified_and_never_an_error() {
     );
 }
 
+/// A watch that fell behind must not cost the controller's 10 s.
+#[tokio::test(start_paused = true)]
+async fn a_weight_is_verified_without_requests_and_at_last_by_one() {
+    let fake = Fake::new(vec![]);
+    let router = Router::new(PluginName::default(), fake.watching(), Settings::default());
+    for _ in 0..2 {
+        router.set_weight(&web(), 20, &[]).await.unwrap();
+        fake.settle().await;
+    }
+    fake.verbs();
+    assert_eq!(
+        router.verify_weight(&web(), 20, &[]).await.unwrap(),
+        Verified::Verified
+    );
+    assert_eq!(fake.verbs(), "");
+
+    fake.gateway_works.store(false, Ordering::Relaxed);
+    router.set_weight(&web(), 40, &[]).await.unwrap();
+    fake.is_silent.store(true, Ordering::Relaxed);
+    fake.gateway_works.store(true, Ordering::Relaxed);
+    assert_eq!(
+        router.verify_weight(&web(), 40, &[]).await.unwrap(),
+        Verified::Verified
+    );
+    assert_eq!(fake.verbs(), "PATCH GET");
+}
+
 /// "Not verified" at full weight makes the controller dereference the nil `currentStepIndex` of a Rollout without steps.
 #[tokio::test(start_paused = true)]
 async fn without_steps_it_is_set_weight_that_holds_up_a_promotion_but_not_for_ever() {

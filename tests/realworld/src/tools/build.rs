@@ -97,8 +97,9 @@ fn compile(program: &Program, binary: &Path) -> Result<f64> {
     let started = Instant::now();
     // Not `with_extension`: the name ends with a version and its dots.
     let unfinished = PathBuf::from(format!("{}.unfinished", binary.display()));
+    // Nobody debugs these: without DWARF they build faster, and Go's cache is a fifth smaller.
     run(go(program.folder)
-        .args(["build", "-o"])
+        .args(["build", "-gcflags=all=-dwarf=false", "-o"])
         .arg(&unfinished)
         .args(flags(program)))
     .with_context(|| format!("build {}", program.name))?;

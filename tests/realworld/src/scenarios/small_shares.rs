@@ -14,7 +14,8 @@ pub(super) const SCENE: Scene = Scene {
     plugins: Plugins::Router,
     turn: Turn::Together,
     controllers: Controllers::Newest,
-    gateway: Gateway::Traefik,
+    // Traefik begins to count anew whenever some route changes, and then a small share comes late.
+    gateway: Gateway::Envoy,
     run: |stage| Box::pin(run(stage)),
 };
 

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::scenarios::{Controllers, Gateway, Plugins, Scene, Turn};
 use crate::stage::{STEP, Stage};
+use crate::wait::{Seen, wait_for};
 
 const NAME: &str = "serinus/datadog-neighbours";
 
@@ -81,11 +82,15 @@ async fn beside_hanging(
         vec![asking(provider, secret, "healthy")],
     )]);
     make(stage, &hanging).await?;
-    crate::wait::wait_for("the first question to hang", STEP, async || {
-        let hangs = datadog.seen().iter().any(|seen| seen.status == 0);
-        Ok(crate::wait::Seen::when(hangs, (), || {
-            format!("{} requests", datadog.count())
-        }))
+    // As many as the controller has workers (Go: `DefaultAnalysisThreads`).
+    wait_for("thirty questions to hang", STEP, async || {
+        let seen = datadog.seen();
+        let asked = |run: &usize| {
+            let service = format!("service:hang{run}}}");
+            seen.iter().any(|seen| seen.body.to_string().contains(&service))
+        };
+        let hanging = (0..40).filter(asked).count();
+        Ok(Seen::when(hanging >= 30, (), || hanging.to_string()))
     })
     .await?;
     let began = Instant::now();

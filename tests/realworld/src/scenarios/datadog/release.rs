@@ -83,12 +83,33 @@ async fn release(stage: &Stage, shop: &App, datadog: &Emulator) -> Result<()> {
             && (share("moved")? - share("built-in")?).abs() < 0.1,
         "the moved block and the controller's own provider differ: {measured:?}"
     );
+    silent(stage)?;
     // One failure is below the failureLimit of `datadog-error-rate`; its value tells.
     let errors: f64 = measured["error-rate"].1.parse()?;
     ensure!(
         errors > 5.0 && measured["new-against-old"].0 == "Failed",
         "{measured:?}"
     );
+    Ok(())
+}
+
+/// What the plugin wrote into the controller's log holds no secret.
+fn silent(stage: &Stage) -> Result<()> {
+    let log = std::fs::read(stage.world.controller.process().log()).context("read the controller's log")?;
+    let log = String::from_utf8_lossy(&log);
+    let lines: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("plugin.datadog"))
+        .collect();
+    ensure!(!lines.is_empty(), "the plugin logged nothing");
+    for secret in [API_KEY, APP_KEY, TEAM] {
+        let told = lines.iter().find(|line| line.contains(secret));
+        ensure!(told.is_none(), "the log shows {secret}: {told:?}");
+    }
+    stage.say(&format!(
+        "neither keys nor the secret argument are in {} log lines and two AnalysisRuns",
+        lines.len()
+    ));
     Ok(())
 }
 

@@ -6,7 +6,7 @@
 //! ([`kubelet`]), and plays scenes ([`scenarios`]) that release, abort and break things and count real requests
 //! ([`traffic`]) against stated binomial intervals ([`binomial`]).
 //!
-//! Nothing here is faked but the kubelet: every other process is the released program, built from source.
+//! Nothing here is faked but the kubelet and Datadog: every other process is the released program, built from source.
 //!
 //! ```
 //! // 20 % of 300 requests: which counts are consistent with that share?

@@ -1,5 +1,5 @@
 //! A stand-in for scheduler and kubelet: binds every pod to one node, answers HTTP on the pod's own address, reports
-//! it ready, and removes it when it is deleted. The only part of the world that is not the released program.
+//! it ready, and removes it when it is deleted. The only part of every world that is not the released program.
 //!
 //! What a pod does can be set by annotations of its template, so that two versions of an app can behave differently:
 //!

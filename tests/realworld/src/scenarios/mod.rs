@@ -24,6 +24,7 @@ mod rbac;
 mod release;
 mod replica_canary;
 mod route_weights;
+mod shared_route;
 mod small_shares;
 mod sticky;
 
@@ -110,12 +111,13 @@ pub const SCENES: &[Scene] = &[
     no_503::ON_TRAEFIK,
     no_503::ON_ENVOY,
     commands::SCENE,
-    sticky::SCENE,
+    shared_route::SCENE,
     flap::SCENE,
     ping_pong::SCENE,
     experiment::SCENE,
     small_shares::SCENE,
     dynamic_stable_scale::SCENE,
+    sticky::SCENE,
     rbac::SCENE,
     faults::SCENE,
     argocd::SCENE,

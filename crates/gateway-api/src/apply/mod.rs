@@ -11,6 +11,7 @@ mod cache;
 mod error;
 mod lines;
 mod patch;
+mod select;
 mod selections;
 mod turns;
 mod update;
@@ -18,7 +19,8 @@ mod watch;
 
 pub use self::api::{Api, Object};
 pub use self::error::{ApiError, Status};
-pub use self::update::{Applied, Applier, ApplyError, Limits, SelectError};
+pub use self::select::SelectError;
+pub use self::update::{Applied, Applier, ApplyError, Limits};
 
 /// Name under which the API server records our writes (`metadata.managedFields`).
 pub const FIELD_MANAGER: &str = "serinus.dev/gateway-api";

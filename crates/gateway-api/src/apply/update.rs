@@ -13,9 +13,10 @@ use super::patch::{Patches, plan_patch};
 use super::turns::{Turn, Turns};
 use super::watch::{Token, Watches};
 use super::{Api, ApiError, Object};
-use crate::config::RouteSelector;
+use crate::RouteKey;
+#[cfg(test)]
+use crate::RouteKind;
 use crate::plan::{Plan, PlanError};
-use crate::{RouteKey, RouteKind};
 
 /// How long and how often is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,34 +63,6 @@ pub enum ApplyError {
     },
 }
 
-/// Routes that could not be found by their labels.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum SelectError {
-    /// The API server.
-    #[error("{kind}s in namespace {namespace:?} with labels {labels:?}: list failed")]
-    Api {
-        /// Kind of the routes.
-        kind: RouteKind,
-        /// Where they were looked for.
-        namespace: String,
-        /// The selector.
-        labels: String,
-        /// Why.
-        source: ApiError,
-    },
-    /// No route has such labels.
-    #[error("no {kind} in namespace {namespace:?} has the labels {labels:?} of the selector")]
-    Nothing {
-        /// Kind of the routes.
-        kind: RouteKind,
-        /// Where they were looked for.
-        namespace: String,
-        /// The selector.
-        labels: String,
-    },
-}
-
 /// A route after its plan was carried out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Applied {
@@ -103,10 +76,10 @@ pub struct Applied {
 
 /// Brings routes to their plans.
 pub struct Applier {
-    api: Arc<Api>,
-    limits: Limits,
+    pub(super) api: Arc<Api>,
+    pub(super) limits: Limits,
     turns: Turns,
-    watches: Option<Arc<Watches>>,
+    pub(super) watches: Option<Arc<Watches>>,
     patches: Patches,
 }
 
@@ -148,71 +121,6 @@ impl Applier {
     /// The moment by which a call that begins now must have its answer.
     pub fn deadline(&self) -> Instant {
         Instant::now() + self.limits.call
-    }
-
-    /// The routes that a selector finds.
-    ///
-    /// # Errors
-    /// Where there is none, or the API server does not list them.
-    pub async fn select(
-        &self,
-        selector: &RouteSelector,
-        deadline: Instant,
-    ) -> Result<Vec<RouteKey>, SelectError> {
-        let RouteSelector {
-            kind,
-            namespace,
-            labels,
-        } = selector;
-        let watched = self
-            .watches
-            .as_ref()
-            .map(|watches| (watches, watches.select(selector)));
-        if let Some((_, (Some(known), _))) = &watched
-            && !known.is_empty()
-        {
-            return Ok(known.clone());
-        }
-        let mut attempts = 0;
-        let list = async {
-            loop {
-                attempts += 1;
-                match self.timed(self.api.routes(selector)).await {
-                    Err(error) if error.is_passing() => {
-                        let pause = pause(&error, false, attempts);
-                        if Instant::now() + pause >= deadline {
-                            return Err(error);
-                        }
-                        sleep(pause).await;
-                    }
-                    Ok(routes) => {
-                        if let Some((watches, (_, Some(token)))) = &watched {
-                            watches.found(selector, token, &routes);
-                        }
-                        return Ok(routes.into_iter().map(|(key, _)| key).collect());
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-        };
-        let keys: Result<Vec<_>, _> = timeout_at(deadline, list)
-            .await
-            .unwrap_or(Err(ApiError::Timeout(self.limits.call)));
-        let (namespace, labels) = (namespace.clone(), labels.clone());
-        match keys {
-            Ok(keys) if keys.is_empty() => Err(SelectError::Nothing {
-                kind: *kind,
-                namespace,
-                labels,
-            }),
-            Ok(keys) => Ok(keys),
-            Err(source) => Err(SelectError::Api {
-                kind: *kind,
-                namespace,
-                labels,
-                source,
-            }),
-        }
     }
 
     /// A route as a watch told it last, which is never older than our own last write; without a watch as it is now.
@@ -407,7 +315,10 @@ impl Applier {
         }
     }
 
-    async fn timed<T>(&self, request: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    pub(super) async fn timed<T>(
+        &self,
+        request: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
         match tokio::time::timeout(self.limits.request, request).await {
             Ok(result) => result,
             Err(_) => Err(ApiError::Timeout(self.limits.request)),
@@ -444,7 +355,7 @@ struct Course<'a> {
 
 /// How long to wait before the next attempt: what the API server asks for; next to nothing after a conflict, whose
 /// cure is a fresh read; otherwise twice as long each time. Jitter keeps writers that met once from meeting again.
-fn pause(error: &ApiError, is_conflict: bool, attempts: u32) -> Duration {
+pub(super) fn pause(error: &ApiError, is_conflict: bool, attempts: u32) -> Duration {
     const MAX: Duration = Duration::from_secs(1);
     if let Some(asked) = error.retry_after() {
         return asked;

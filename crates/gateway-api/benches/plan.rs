@@ -51,7 +51,11 @@ fn print(what: &str, config: &Config, route: &Value, weight: i32) {
             Some(&label),
         )));
     });
-    println!("plan of {what}: p50 {:.1} µs (goal 50)", took.as_secs_f64() * 1e6);
+    let micros = took.as_secs_f64() * 1e6;
+    match config.affinity.is_none() {
+        true => println!("plan of {what}: p50 {micros:.1} µs (goal 50)"),
+        false => println!("plan of {what}: p50 {micros:.1} µs"),
+    }
 }
 
 fn config(json: &Value) -> Config {

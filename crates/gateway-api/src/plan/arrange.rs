@@ -50,7 +50,7 @@ impl<'a> Planner<'a> {
         // What the API server made of the rule (names pruned, defaults filled in) is not a difference.
         let stored = (0..self.rules.len()).find(|&at| {
             matches!(self.claims[at], Claim::Own(place) if self.entry.rules[place].name == record.name)
-                && ownership::print(&self.rules[at]) == record.print
+                && self.prints[at] == record.print
                 && same_weights(&self.rules[at], &rule)
                 && matches!(percent(&self.rules[at]), stored if stored.is_none() || stored == percent(&rule))
         });

@@ -23,6 +23,13 @@ pub(super) enum Claim {
     Leftover,
 }
 
+/// Whose each rule is, and the fingerprints that were needed to tell.
+pub(super) struct Claims {
+    pub(super) claims: Vec<Claim>,
+    /// Of every rule, or of none.
+    pub(super) prints: Vec<String>,
+}
+
 /// Whose each rule is: by fingerprint first, for all Rollouts, then by name.
 ///
 /// `go_was_at_work` says that the route carries the Go plugin's label of a release under way, and no record of ours.
@@ -32,7 +39,7 @@ pub(super) fn claims(
     intent: &Intent,
     route_namespace: &str,
     go_was_at_work: bool,
-) -> Vec<Claim> {
+) -> Claims {
     let mut claims = vec![Claim::User; rules.len()];
     let mut open = Vec::new();
     let prints: Vec<String> = match ledger.entries().any(|(_, entry)| !entry.rules.is_empty()) {
@@ -85,6 +92,9 @@ pub(super) fn claims(
             claims[at] = claim;
         }
     }
+    if intent.leftovers.is_none() {
+        return Claims { claims, prints };
+    }
     let sources = rules
         .iter()
         .zip(&claims)
@@ -103,7 +113,7 @@ pub(super) fn claims(
             *claim = Claim::Leftover;
         }
     }
-    claims
+    Claims { claims, prints }
 }
 
 fn owner_cookie<'a>(ledger: &'a Ledger, intent: &Intent) -> Option<&'a str> {

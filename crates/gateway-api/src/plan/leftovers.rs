@@ -34,6 +34,11 @@ impl Leftovers {
         }
     }
 
+    /// Whether there can be none.
+    pub(super) fn is_none(&self) -> bool {
+        self.headers.is_empty()
+    }
+
     /// Whether the Go plugin wrote this rule (`pkg/plugin/httproute.go` `setHTTPHeaderRoute`): all goes to the canary,
     /// and the matches are those of a user's rule with the headers of a step. Its name is that of a managed route, with
     /// a number behind it for further rules; a rule without a name, as old CRDs leave it, counts only while the plugin's

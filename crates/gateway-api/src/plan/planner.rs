@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::affinity::{Sticky, without_cookie};
-use super::claims::{Claim, claims};
+use super::claims::{Claim, Claims, claims};
 use super::weights::Weighing;
 use super::{Change, Entry, Features, Ledger, Plan, Problem, Refusal, RuleRecord, RuleRef, Warning};
 use super::{gateways, managed, meta, problem, view, weights};
@@ -20,8 +20,12 @@ pub(super) struct Planner<'a> {
     pub(super) entry: Entry,
     pub(super) rules: &'a [Value],
     pub(super) claims: Vec<Claim>,
+    /// Fingerprints of all rules, where any of them is ours.
+    pub(super) prints: Vec<String>,
     /// Places of the user's rules that have both Services.
     pub(super) weighable: Vec<usize>,
+    /// The weights of stable and canary in these rules.
+    pairs: Vec<[u64; 2]>,
     pub(super) features: &'a Features,
 }
 
@@ -50,14 +54,13 @@ impl<'a> Planner<'a> {
         let namespace = &target.key.namespace;
         let has_label = label.is_some_and(|label| meta::read(route, "labels", &label.key).is_some());
         let go_was_at_work = has_label && entry == Entry::default();
-        let claims = claims(rules, &ledger, intent, namespace, go_was_at_work);
-        let weighable = (0..rules.len())
-            .filter(|&at| {
-                claims[at] == Claim::User
-                    && is_scoped(target, &rules[at])
-                    && weights::pair(&rules[at], intent, namespace).is_some()
-            })
-            .collect();
+        let Claims { claims, prints } = claims(rules, &ledger, intent, namespace, go_was_at_work);
+        let weighed = (0..rules.len()).filter_map(|at| {
+            let is_ours = claims[at] == Claim::User && is_scoped(target, &rules[at]);
+            let pair = weights::pair(&rules[at], intent, namespace).filter(|_| is_ours)?;
+            Some((at, pair))
+        });
+        let (weighable, pairs) = weighed.unzip();
         Self {
             target,
             route,
@@ -66,7 +69,9 @@ impl<'a> Planner<'a> {
             entry,
             rules,
             claims,
+            prints,
             weighable,
+            pairs,
             features,
         }
     }
@@ -95,8 +100,8 @@ impl<'a> Planner<'a> {
                 .filter(|(_, claim)| **claim == Claim::User);
             users.for_each(|(rule, _)| without_cookie(rule, cookie));
         }
-        self.weigh(&mut rules, &mut entry, &mut changes)?;
-        let to_canary = self.sends_to_canary(&rules);
+        let pairs = self.weigh(&mut rules, &mut entry, &mut changes)?;
+        let to_canary = pairs.iter().any(|[_, canary]| *canary > 0);
         let experiments = entry.experiments.clone();
         let (sticky, mut warnings) = self.sticky(&experiments)?;
         let (wanted, refused) = self.managed(&rules, sticky)?;
@@ -203,25 +208,21 @@ impl<'a> Planner<'a> {
         object.into()
     }
 
-    /// Sets the weights of all rules that are ours to weigh.
+    /// Sets the weights of all rules that are ours to weigh, and answers them.
     fn weigh(
         &self,
         rules: &mut [Cow<'_, Value>],
         entry: &mut Entry,
         changes: &mut Vec<Change>,
-    ) -> Result<(), Problem> {
+    ) -> Result<Vec<[u64; 2]>, Problem> {
         let namespace = &self.target.key.namespace;
         entry.experiments.clone_from(&self.entry.experiments);
         entry.before.clone_from(&self.entry.before);
         let Some(split) = &self.intent.split else {
-            return Ok(());
+            return Ok(self.pairs.clone());
         };
 
-        let pairs = self
-            .weighable
-            .iter()
-            .filter_map(|&at| weights::pair(&rules[at], self.intent, namespace));
-        let pairs = pairs.collect::<Vec<_>>();
+        let mut pairs = self.pairs.clone();
         let before = Some(&self.entry.before).filter(|before| before.len() == self.weighable.len());
         let weighing = Weighing {
             intent: self.intent,
@@ -230,18 +231,19 @@ impl<'a> Planner<'a> {
             added: &self.entry.experiments,
         };
         for (nth, &at) in self.weighable.iter().enumerate() {
-            let rule = RuleRef::new(at, &rules[at]);
             let backends = view::backends(&rules[at]).len();
-            weighing.weigh(&rule, &mut rules[at], before.map(|before| before[nth]))?;
+            if !weighing.weigh(at, &mut rules[at], before.map(|before| before[nth]))? {
+                continue;
+            }
             if view::backends(&rules[at]).len() != backends && !changes.contains(&Change::Experiments) {
                 changes.push(Change::Experiments);
             }
-            let to = weights::pair(&rules[at], self.intent, namespace).unwrap_or_default();
-            if to != pairs[nth] {
+            pairs[nth] = weights::pair(&rules[at], self.intent, namespace).unwrap_or_default();
+            if pairs[nth] != self.pairs[nth] {
                 changes.push(Change::Weights {
-                    rule,
-                    from: pairs[nth],
-                    to,
+                    rule: RuleRef::new(at, &rules[at]),
+                    from: self.pairs[nth],
+                    to: pairs[nth],
                 });
             }
         }
@@ -253,13 +255,14 @@ impl<'a> Planner<'a> {
         if split.is_all_stable() {
             entry.before.clear();
         } else if self.entry.before.is_empty()
-            && pairs
+            && self
+                .pairs
                 .iter()
                 .any(|[stable, canary]| *stable > 0 && *stable != split.max && *canary == 0)
         {
-            entry.before = pairs;
+            entry.before.clone_from(&self.pairs);
         }
-        Ok(())
+        Ok(pairs)
     }
 
     /// What goes wrong in a release although the plan is right.
@@ -389,14 +392,6 @@ impl<'a> Planner<'a> {
             _ => None,
         });
         own.collect()
-    }
-
-    /// Whether a rule of the user's sends to the canary.
-    fn sends_to_canary(&self, rules: &[Cow<'_, Value>]) -> bool {
-        self.weighable
-            .iter()
-            .filter_map(|&at| weights::pair(&rules[at], self.intent, &self.target.key.namespace))
-            .any(|[_, canary]| canary > 0)
     }
 }
 

@@ -131,6 +131,16 @@ pub enum Problem {
         /// The user's named rules.
         found: String,
     },
+    /// A weight that no backendRef can have.
+    #[error("{rule}.backendRefs: the weight of {service:?} is {found}, accepted is 0 to 1000000")]
+    WeightRange {
+        /// Which rule.
+        rule: RuleRef,
+        /// Whose weight.
+        service: String,
+        /// What was found.
+        found: String,
+    },
     /// A Service is named twice in one rule.
     #[error("{rule}.backendRefs names Service {service:?} twice, it must be there once")]
     Twice {

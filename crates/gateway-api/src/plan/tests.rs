@@ -247,6 +247,13 @@ fn what_cannot_be_weighed_is_named() {
             "spec.rules[0].backendRefs names Service \"web-canary\" twice",
         ),
         (
+            vec![rule(
+                "/",
+                &[("web-stable", u64::MAX), ("web-canary", 1), ("other", 4)],
+            )],
+            "spec.rules[0].backendRefs: the weight of \"web-stable\" is 18446744073709551615, accepted is 0 to 1000000",
+        ),
+        (
             vec![rule("/", &[("web-stable", 1), ("web-canary", 1), ("other", 4)])],
             "the Rollout's weights sum to 2 beside 4 of other backends, 20 of 100 is less than one of them",
         ),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::view::{ServiceName, backends, backends_mut, points_at, set_weight, weight};
 use super::{Problem, RuleRef};
-use crate::intent::{Experiment, Intent, Split};
+use crate::intent::{Experiment, Intent, MAX_WEIGHT, Split};
 
 /// `backendRefs` a rule may have (Gateway API CRDs, all kinds).
 const MAX_BACKENDS: usize = 16;
@@ -53,38 +53,40 @@ impl Weighing<'_> {
     /// The rule has both Services ([`pair`]). Without other backends the weights become those of the split; a rule that
     /// already divides in the same proportion stays as it is. With other backends the sum of the Rollout's weights stays
     /// what it was, so that theirs keep their share. Where all traffic is stable, the weights from `before` the release
-    /// come back.
+    /// come back. Answers whether anything changed.
     pub(super) fn weigh(
         &self,
-        at: &RuleRef,
+        at: usize,
         rule: &mut Cow<'_, Value>,
         before: Option<[u64; 2]>,
-    ) -> Result<(), Problem> {
+    ) -> Result<bool, Problem> {
+        let mut roles = self.roles(rule);
         for (role, service) in [
             (Role::Stable, &self.intent.services.stable),
             (Role::Canary, &self.intent.services.canary),
         ] {
-            if backends(rule)
-                .iter()
-                .filter(|backend| self.role(backend) == role)
-                .count()
-                > 1
-            {
+            if roles.iter().filter(|found| **found == role).count() > 1 {
                 return Err(Problem::Twice {
-                    rule: at.clone(),
+                    rule: RuleRef::new(at, rule),
                     service: service.clone(),
                 });
             }
         }
-        let (others, ours): (Vec<_>, Vec<_>) = backends(rule)
-            .iter()
-            .partition(|backend| self.role(backend) == Role::Other);
-        let others = others.into_iter().map(weight).sum::<u64>();
-        let budget = ours.into_iter().map(weight).sum::<u64>();
-        if others > 0 {
-            self.check_resolution(at, budget, others)?;
+        let (mut others, mut budget) = (0, 0);
+        for (backend, role) in backends(rule).iter().zip(&roles) {
+            let weight = checked_weight(at, rule, backend)?;
+            match role {
+                Role::Other => others += weight,
+                _ => budget += weight,
+            }
         }
-        self.sync_experiments(at, rule)?;
+        if others > 0 {
+            self.check_resolution(&RuleRef::new(at, rule), budget, others)?;
+        }
+        let mut changes = self.sync_experiments(at, rule, &roles)?;
+        if changes {
+            roles = self.roles(rule);
+        }
 
         if others > 0 {
             let whole = |part: u64| part * budget / self.split.max;
@@ -97,7 +99,7 @@ impl Weighing<'_> {
                     .map(|e| whole(e.weight))
                     .sum::<u64>();
             // What rounding leaves over goes to the stable version: nobody is exposed to more than was asked for.
-            self.set(rule, |role| match role {
+            changes |= set(rule, &roles, |role| match role {
                 Role::Stable => budget - given,
                 Role::Canary => canary,
                 Role::Experiment(experiment) => whole(experiment.weight),
@@ -106,11 +108,15 @@ impl Weighing<'_> {
         } else if let Some([before, _]) =
             before.filter(|[stable, canary]| self.split.is_all_stable() && *stable > 0 && *canary == 0)
         {
-            self.set(rule, |role| if role == Role::Stable { before } else { 0 });
-        } else if !self.divides_as_asked(rule) {
-            self.set(rule, |role| self.part(role));
+            changes |= set(rule, &roles, |role| if role == Role::Stable { before } else { 0 });
+        } else if !self.divides_as_asked(rule, &roles) {
+            changes |= set(rule, &roles, |role| self.part(role));
         }
-        Ok(())
+        Ok(changes)
+    }
+
+    fn roles(&self, rule: &Value) -> Vec<Role<'_>> {
+        backends(rule).iter().map(|backend| self.role(backend)).collect()
     }
 
     fn role(&self, backend: &Value) -> Role<'_> {
@@ -146,29 +152,12 @@ impl Weighing<'_> {
         }
     }
 
-    /// Sets the weights; a rule that has them already is not copied.
-    fn set(&self, rule: &mut Cow<'_, Value>, weight_of: impl Fn(Role<'_>) -> u64) {
-        let differs = |backend: &Value| match self.role(backend) {
-            Role::Other => false,
-            role => weight(backend) != weight_of(role),
-        };
-        if !backends(rule).iter().any(differs) {
-            return;
-        }
-        for backend in backends_mut(rule.to_mut()).into_iter().flatten() {
-            let role = self.role(backend);
-            if role != Role::Other {
-                set_weight(backend, weight_of(role));
-            }
-        }
-    }
-
     /// Whether the rule already divides in the proportion of the split.
-    fn divides_as_asked(&self, rule: &Value) -> bool {
+    fn divides_as_asked(&self, rule: &Value, roles: &[Role<'_>]) -> bool {
         let sum = backends(rule).iter().map(weight).sum::<u64>();
         sum > 0
-            && backends(rule).iter().all(|backend| {
-                let part = u128::from(self.part(self.role(backend)));
+            && backends(rule).iter().zip(roles).all(|(backend, role)| {
+                let part = u128::from(self.part(*role));
                 u128::from(weight(backend)) * u128::from(self.split.max) == part * u128::from(sum)
             })
     }
@@ -192,32 +181,36 @@ impl Weighing<'_> {
         }
     }
 
-    /// Adds backendRefs of running experiments behind the others, and removes those of experiments that ended.
-    fn sync_experiments(&self, at: &RuleRef, rule: &mut Cow<'_, Value>) -> Result<(), Problem> {
-        let roles = || backends(rule).iter().map(|backend| self.role(backend));
-        let ended = roles().any(|role| role == Role::Ended);
+    /// Adds backendRefs of running experiments behind the others, and removes those of experiments that ended. Answers
+    /// whether there were any.
+    fn sync_experiments(
+        &self,
+        at: usize,
+        rule: &mut Cow<'_, Value>,
+        roles: &[Role<'_>],
+    ) -> Result<bool, Problem> {
+        let ended = roles.contains(&Role::Ended);
         let missing = self
             .split
             .experiments
             .iter()
-            .filter(|experiment| roles().all(|role| role != Role::Experiment(experiment)))
-            .map(|experiment| self.experiment_backend(at, rule, experiment))
+            .filter(|experiment| !roles.contains(&Role::Experiment(experiment)))
+            .map(|experiment| self.experiment_backend(&RuleRef::new(at, rule), rule, experiment))
             .collect::<Result<Vec<_>, _>>()?;
-        if (ended || !missing.is_empty())
-            && let Some(refs) = backends_mut(rule.to_mut())
-        {
+        let changes = ended || !missing.is_empty();
+        if changes && let Some(refs) = backends_mut(rule.to_mut()) {
             refs.retain(|backend| self.role(backend) != Role::Ended);
             refs.extend(missing);
         }
         match backends(rule).len() {
             found if found > MAX_BACKENDS && !self.split.experiments.is_empty() => {
                 Err(Problem::TooManyBackends {
-                    rule: at.clone(),
+                    rule: RuleRef::new(at, rule),
                     found,
                     max: MAX_BACKENDS,
                 })
             }
-            _ => Ok(()),
+            _ => Ok(changes),
         }
     }
 
@@ -258,5 +251,32 @@ impl Weighing<'_> {
             backend.insert("weight".into(), 0.into());
         }
         Ok(backend)
+    }
+}
+
+/// Sets the weights, and answers whether any differed; a rule that has them already is not copied.
+fn set(rule: &mut Cow<'_, Value>, roles: &[Role<'_>], weight_of: impl Fn(Role<'_>) -> u64) -> bool {
+    let differs =
+        |(backend, role): (&Value, &Role<'_>)| *role != Role::Other && weight(backend) != weight_of(*role);
+    if !backends(rule).iter().zip(roles).any(differs) {
+        return false;
+    }
+    let refs = backends_mut(rule.to_mut()).into_iter().flatten();
+    for (backend, role) in refs.zip(roles).filter(|(_, role)| **role != Role::Other) {
+        set_weight(backend, weight_of(*role));
+    }
+    true
+}
+
+/// The weight of a backendRef, within what the Gateway API takes.
+fn checked_weight(at: usize, rule: &Value, backend: &Value) -> Result<u64, Problem> {
+    let found = &backend["weight"];
+    match found.is_null() || found.as_u64().is_some_and(|weight| weight <= MAX_WEIGHT) {
+        true => Ok(weight(backend)),
+        false => Err(Problem::WeightRange {
+            rule: RuleRef::new(at, rule),
+            service: backend["name"].as_str().unwrap_or_default().to_owned(),
+            found: found.to_string(),
+        }),
     }
 }

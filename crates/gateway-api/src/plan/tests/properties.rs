@@ -208,6 +208,7 @@ fn users_rules(route: &Value) -> Vec<Value> {
     let ledger = Ledger::read(route);
     let rules = route["spec"]["rules"].as_array().unwrap();
     claims(rules, &ledger, &end("web"), "shop", false)
+        .claims
         .into_iter()
         .zip(rules)
         .filter(|(claim, _)| *claim == Claim::User)
@@ -315,6 +316,7 @@ proptest! {
         let of_api = |route: &Value| {
             let rules = route["spec"]["rules"].as_array().unwrap();
             claims(rules, &Ledger::read(route), &end("api"), "shop", false)
+                .claims
                 .into_iter()
                 .zip(rules)
                 .filter(|(claim, _)| matches!(claim, Claim::Own(_)))

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::document::{Document, split};
+use super::parallel;
 use super::rollout::{Rollout, images};
 use super::splice::{self, Change, SpliceError};
 use super::tree::{ReadError, Tree};
@@ -55,36 +56,49 @@ pub struct WriteError {
 /// Only documents in which the words stand are read, so all others cost a search.
 #[must_use]
 pub fn find(manifests: &[Manifest]) -> Found {
+    let indexed: Vec<_> = manifests.iter().enumerate().collect();
+    let parts = parallel::each(
+        &indexed,
+        |(_, manifest)| manifest.text.len(),
+        |(index, manifest)| find_in(*index, manifest),
+    );
     let mut found = Found::default();
-    for (index, manifest) in manifests.iter().enumerate() {
-        let unread = |line, problem: String| Unread {
-            manifest: manifest.name.clone(),
-            line,
-            problem,
-        };
-        let documents = match documents_with(manifest, &["Rollout", "argoproj.io"]) {
-            Ok(documents) => documents,
-            Err(error) => {
-                found.unread.push(unread(error.line, error.to_string()));
-                continue;
-            }
-        };
-        for document in documents {
-            match read(&manifest.text[document.range.clone()]) {
-                Ok(value) => each_object(value, &mut Vec::new(), &mut |value, object| {
-                    if is_kind(&value, "argoproj.io", "Rollout") {
-                        found.rollouts.push(Rollout {
-                            manifest: index,
-                            document: document.range.clone(),
-                            object: object.to_vec(),
-                            line: document.line,
-                            value,
-                        });
-                    }
-                }),
-                Err(ReadError { line, problem }) => {
-                    found.unread.push(unread(document.line + line - 1, problem));
+    for part in parts {
+        found.rollouts.extend(part.rollouts);
+        found.unread.extend(part.unread);
+    }
+    found
+}
+
+fn find_in(index: usize, manifest: &Manifest) -> Found {
+    let mut found = Found::default();
+    let unread = |line, problem: String| Unread {
+        manifest: manifest.name.clone(),
+        line,
+        problem,
+    };
+    let documents = match documents_with(manifest, &["Rollout", "argoproj.io"]) {
+        Ok(documents) => documents,
+        Err(error) => {
+            found.unread.push(unread(error.line, error.to_string()));
+            return found;
+        }
+    };
+    for document in documents {
+        match read(&manifest.text[document.range.clone()]) {
+            Ok(value) => each_object(value, &mut Vec::new(), &mut |value, object| {
+                if is_kind(&value, "argoproj.io", "Rollout") {
+                    found.rollouts.push(Rollout {
+                        manifest: index,
+                        document: document.range.clone(),
+                        object: object.to_vec(),
+                        line: document.line,
+                        value,
+                    });
                 }
+            }),
+            Err(ReadError { line, problem }) => {
+                found.unread.push(unread(document.line + line - 1, problem));
             }
         }
     }
@@ -174,22 +188,37 @@ pub fn write(manifests: &[Manifest], changes: &[(&Rollout, Vec<Change>)]) -> Res
             .or_default()
             .push(change);
     }
+    let by_document: Vec<_> = by_document.into_values().collect();
+    let changed = parallel::each(
+        &by_document,
+        |changes| changes[0].0.document.len(),
+        |changes| write_document(manifests, changes),
+    );
     let mut texts: Vec<String> = manifests.iter().map(|m| m.text.clone()).collect();
     // From the last document to the first, so that the ranges of those before stay true.
-    for ((manifest, _), changes) in by_document.into_iter().rev() {
-        let range = changes[0].0.document.clone();
-        let mut text = texts[manifest][range.clone()].to_owned();
-        for (rollout, changes) in changes {
-            for change in changes {
-                text = splice::apply(&text, &rollout.object, change).map_err(|source| WriteError {
-                    rollout: rollout.name().to_owned(),
-                    source,
-                })?;
-            }
-        }
-        texts[manifest].replace_range(range, &text);
+    for (changes, text) in by_document.iter().zip(changed).rev() {
+        let rollout = changes[0].0;
+        texts[rollout.manifest].replace_range(rollout.document.clone(), &text?);
     }
     Ok(texts)
+}
+
+/// One document with the changes of all its Rollouts.
+fn write_document(
+    manifests: &[Manifest],
+    changes: &[&(&Rollout, Vec<Change>)],
+) -> Result<String, WriteError> {
+    let first = changes[0].0;
+    let mut text = manifests[first.manifest].text[first.document.clone()].to_owned();
+    for (rollout, changes) in changes {
+        for change in changes {
+            text = splice::apply(&text, &rollout.object, change).map_err(|source| WriteError {
+                rollout: rollout.name().to_owned(),
+                source,
+            })?;
+        }
+    }
+    Ok(text)
 }
 
 /// Reads one document, YAML or JSON, as Kubernetes does: `yes` is true, `0644` is 420, the last of two equal keys counts.

@@ -4,6 +4,7 @@ mod document;
 mod emit;
 mod json;
 mod manifests;
+mod parallel;
 mod rollout;
 mod scalar;
 mod splice;

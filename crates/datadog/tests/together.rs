@@ -161,3 +161,28 @@ async fn a_hundred_runs_through_the_controllers_workers_take_few_requests() {
         scene.emulator.count()
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn where_everything_is_slow_nobody_travels_alone() {
+    for latency in [1, 2] {
+        let scene = Scene::in_memory();
+        scene.emulator.on("avg:errors", Behaviour::Value(0.01));
+        scene.emulator.limit(1600, Duration::from_secs(60), true);
+        scene.emulator.latency(Duration::from_secs(latency));
+        let metrics = |wave: usize, count: usize| {
+            (0..count).map(move |run| {
+                let block = json!({"apiVersion": "v2", "query": format!("avg:errors{{service:s{run}}}")});
+                asking_as(&format!("run-{wave}-{run}"), block, "result < 0.05", "")
+            })
+        };
+        scene.measure_all(metrics(1, 40)).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        // The budget of this period is known, and would allow to ask for each alone.
+        scene.measure_all(metrics(2, 1)).await;
+        scene.emulator.forget();
+        let measured = scene.measure_all(metrics(3, 300)).await;
+        assert!(measured.iter().all(|one| one.phase == Successful));
+        let count = scene.emulator.count();
+        assert!(count <= 10, "{latency}s: {count} requests");
+    }
+}

@@ -55,7 +55,8 @@ pub struct ExchangeSettings {
     pub budget: Budget,
     /// How long an answer stands for the same question.
     pub cache: Duration,
-    /// After this a joint request without an answer is taken apart, so that one slow query does not hold up others.
+    /// After this a joint request without an answer is taken apart, so that one slow query does not hold up others; later
+    /// where answers usually take longer.
     pub slow: Duration,
 }
 
@@ -120,6 +121,8 @@ pub(super) struct Inner {
     flights: Mutex<HashMap<FlightKey, Flight>>,
     cache: Memory<FlightKey, Arc<Answered>>,
     last_good: Memory<(Arc<Account>, String), Arc<Answered>>,
+    /// How long answers take: the newest counts for a quarter.
+    latencies: Memory<(Arc<Account>, Endpoint), Duration>,
     /// Whose last request carried several metrics.
     pub(super) crowds: Memory<(Arc<Account>, Endpoint), ()>,
     /// How careful to be with a question: 0 travels with a hundred others, 3 alone.
@@ -177,6 +180,7 @@ impl Exchange {
         Self(Arc::new(Inner {
             cache: Memory::new(settings.cache, 1000),
             last_good: Memory::new(Duration::from_secs(86_400), 1000),
+            latencies: Memory::new(Duration::from_secs(600), 1000),
             crowds: Memory::new(CROWD, 1000),
             troubles: Memory::new(Duration::from_secs(600), 1000),
             settings,
@@ -278,7 +282,7 @@ impl Exchange {
             Ordering::Relaxed,
         );
         match &result {
-            Ok(_) => {}
+            Ok(_) => self.note_latency(account, call.endpoint, began.elapsed()),
             Err(Failure::Throttled { .. }) => _ = counters.throttled.fetch_add(1, Ordering::Relaxed),
             Err(_) => _ = counters.failed.fetch_add(1, Ordering::Relaxed),
         }
@@ -333,6 +337,26 @@ impl Exchange {
     /// Counts so far.
     pub fn counters(&self) -> &Counters {
         &self.0.counters
+    }
+
+    /// From when on a joint request is slow: where Datadog takes its time for everything, nobody holds up others.
+    pub(super) fn slow(&self, queue: &QueueKey) -> Duration {
+        let name = (queue.account.clone(), queue.endpoint);
+        let usual = self
+            .0
+            .latencies
+            .recall(&name)
+            .map_or(Duration::ZERO, |(usual, _)| usual);
+        self.0.settings.slow.max(3 * usual)
+    }
+
+    fn note_latency(&self, account: &Arc<Account>, endpoint: Endpoint, took: Duration) {
+        let name = (account.clone(), endpoint);
+        let usual = match self.0.latencies.recall(&name) {
+            Some((usual, _)) => (3 * usual + took) / 4,
+            None => took,
+        };
+        self.0.latencies.remember(name, usual);
     }
 
     /// How many requests an endpoint's budget still allows in this period.

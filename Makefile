@@ -10,8 +10,11 @@ CARGO_DENY := $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
 ROUTER := rollouts-plugin-trafficrouter-gatewayapi
 DATADOG := rollouts-plugin-metric-datadog
+CANARY_STEPS := argocd-cmp-canary-steps
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 STATIC := $(CURDIR)/dist/linux-amd64
+# What the real world plays with: the static binaries that a release has.
+PLUGINS := --plugin $(STATIC)/$(ROUTER) --datadog $(STATIC)/$(DATADOG) --canary-steps $(STATIC)/$(CANARY_STEPS)
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
@@ -37,13 +40,14 @@ deny: $(CARGO_DENY) ## licences, sources and bans of all dependencies
 $(CARGO_DENY):
 	cargo install --locked --version $(CARGO_DENY_VERSION) --root $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION) cargo-deny
 
-e2e: ## the real world: API server, unmodified controllers, gateway (needs Go)
-	ARCH=amd64 PROFILE=quick tools/dist $(ROUTER) $(DATADOG)
-	cargo run --locked -p realworld -- e2e --plugin $(STATIC)/$(ROUTER) --datadog $(STATIC)/$(DATADOG)
+e2e: ## the real world: API server, unmodified controllers, gateways, Argo CD (needs Go)
+	ARCH=amd64 PROFILE=quick tools/dist $(ROUTER) $(DATADOG) $(CANARY_STEPS)
+	cargo run --locked -p realworld -- e2e $(PLUGINS)
+	cargo test --locked -p interop --all-features --test cmp -- --ignored
 
 soak: ## the long forms of idle, kill and load tests (needs Go)
-	ARCH=amd64 tools/dist $(ROUTER) $(DATADOG)
-	cargo run --locked -p realworld -- e2e --long --plugin $(STATIC)/$(ROUTER) --datadog $(STATIC)/$(DATADOG)
+	ARCH=amd64 tools/dist $(ROUTER) $(DATADOG) $(CANARY_STEPS)
+	cargo run --locked -p realworld -- e2e --long $(PLUGINS)
 	cargo test --locked -p interop --test go_plugin -- --ignored
 
 fuzz: ## every fuzz target for a minute (SECONDS_EACH=600: ten; needs rustup's nightly)

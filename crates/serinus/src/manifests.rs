@@ -51,29 +51,9 @@ pub fn switch_steps(manifest: &str, text: &str, name: &str, choice: &str) -> Res
     texts.pop().ok_or_else(|| error("nothing came of it".to_owned()))
 }
 
-/// One document. The reader of canary-steps finds Rollouts and reads nothing else, so the document is handed over as a
-/// field of one.
+/// One document, which begins at this line of its file.
 fn one(document: &str, line: usize) -> Result<Value, String> {
-    const HEAD: &str = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\ncontent:\n";
-    let mut text = HEAD.to_owned();
-    for line in document.lines() {
-        text.push(' ');
-        text.push_str(line);
-        text.push('\n');
-    }
-    let mut found = edit::find(&[Manifest {
-        name: String::new(),
-        text,
-    }]);
-    if let Some(unread) = found.unread.first() {
-        let line = line + unread.line.saturating_sub(HEAD.lines().count() + 1);
-        return Err(format!("line {line}: {}", unread.problem));
-    }
-    Ok(found
-        .rollouts
-        .pop()
-        .map(|mut rollout| rollout.value["content"].take())
-        .unwrap_or_default())
+    edit::read(document).map_err(|error| format!("line {}: {}", line + error.line - 1, error.problem))
 }
 
 fn take(mut value: Value, line: usize, objects: &mut Vec<Value>) -> Result<(), String> {

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ use kube::client::Body;
 use rollouts_plugin::host::{Host, TrafficRouterClient};
 use rollouts_plugin::types::Rollout;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -243,6 +245,7 @@ pub(super) struct Driven {
     host: Host<TrafficRouterClient>,
     router: TrafficRouterClient,
     rollout: Rollout,
+    metrics: SocketAddr,
 }
 
 impl Driven {
@@ -266,8 +269,17 @@ impl Driven {
         if !watches {
             launch = launch.arg("--no-watch");
         }
-        let host = launch.start().await?;
+        // Free by the time the router listens; nobody else takes ports here.
+        let metrics = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+        let host = launch
+            .env("SERINUS_METRICS_ADDRESS", metrics.to_string())
+            .start()
+            .await?;
         let router = host.connect().await?;
+        router
+            .init()
+            .await
+            .map_err(|error| anyhow::anyhow!("{}", error.as_str()))?;
         Ok(Self {
             stage: stage.clone(),
             name: name.to_owned(),
@@ -275,6 +287,7 @@ impl Driven {
             host,
             router,
             rollout: serde_json::from_value(rollout)?,
+            metrics,
         })
     }
 
@@ -288,7 +301,7 @@ impl Driven {
     pub(super) async fn rest(&self) -> Result<()> {
         for _ in 0..2 {
             self.set(0).await.map_err(anyhow::Error::msg)?;
-            tokio::time::sleep(Duration::from_millis(400)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
         Ok(())
     }
@@ -322,9 +335,33 @@ impl Driven {
         Ok(format!("{}:{}", backends[0]["weight"], backends[1]["weight"]))
     }
 
+    /// What Prometheus would read.
+    pub(super) async fn metrics(&self) -> Result<String> {
+        let mut stream = TcpStream::connect(self.metrics).await?;
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: router\r\n\r\n")
+            .await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        Ok(text)
+    }
+
     /// Ends the router.
     pub(super) async fn quit(self) -> Result<()> {
         self.host.quit().await?;
         Ok(())
     }
+}
+
+/// Runs `doctor` as a user, in the scene's namespace: whether it found nothing bad, and what it said.
+pub(super) async fn doctor(stage: &Stage, user: &User, args: &[&str]) -> Result<(bool, String)> {
+    let program = stage.world.plan.router.clone().context("no router in the plan")?;
+    let output = tokio::process::Command::new(program)
+        .args(["doctor", "--namespace", &stage.namespace])
+        .args(args)
+        .env("KUBECONFIG", stage.world.credentials.kubeconfig(user))
+        .output()
+        .await?;
+    let told = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    Ok((output.status.success(), told.concat()))
 }

@@ -115,7 +115,7 @@ async fn survive(stage: &Stage, fault: &Fault) -> Result<()> {
         )
         .await?;
     if !fault.requests.is_empty() && fault.name != "cache-is-stale" {
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let begin = Instant::now();
     let answer = driven.set(20).await;
@@ -178,5 +178,19 @@ async fn survive(stage: &Stage, fault: &Fault) -> Result<()> {
         *hostnames == json!([newest]),
         "their hostnames are gone: {hostnames}"
     );
+    let metrics = driven.metrics().await.context("metrics")?;
+    let name = fault.name;
+    let observed =
+        format!("observed_weight{{rollout=\"faults/{name}\",route=\"HTTPRoute faults/{name}\"}} 60");
+    ensure!(
+        metrics.contains(&observed),
+        "metrics do not tell the weight:\n{metrics}"
+    );
+    if name == "storm-of-replacements" {
+        ensure!(
+            metrics.contains("\nserinus_gateway_api_conflicts_total 8\n"),
+            "metrics do not tell the conflicts:\n{metrics}"
+        );
+    }
     driven.quit().await
 }

@@ -4,13 +4,15 @@ use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
 use serde_json::json;
 
-use super::driven::Driven;
+use super::driven::{Driven, doctor};
 use super::{Plugins, Scene, Turn};
 use crate::cluster::read;
+use crate::example::Example;
 use crate::plan;
-use crate::stage::Stage;
+use crate::stage::{STEP, Stage};
+use crate::wait::{Seen, wait_for};
 use crate::world::Gateway;
-use crate::world::credentials::{PROFILES, ROLLOUTS, User};
+use crate::world::credentials::{ADMIN, PROFILES, ROLLOUTS, User};
 
 pub(super) const SCENE: Scene = Scene {
     name: "rbac",
@@ -31,21 +33,24 @@ struct Price {
     first: &'static str,
     /// Each further one.
     change: &'static str,
+    /// What `doctor` says is missing.
+    missing: &'static [&'static str],
 }
 
 fn prices() -> [Price; 4] {
-    let price = |user, rest, first, change| Price {
+    let price = |user, rest, first, change, missing| Price {
         user,
         rest,
         first,
         change,
+        missing,
     };
     let [helm, installation, quick_start] = PROFILES;
     [
-        price(ROLLOUTS, "", "patch", "patch"),
-        price(helm, "", "patch update", "update"),
-        price(installation, "get", "get patch", "get patch"),
-        price(quick_start, "get", "get patch", "get patch"),
+        price(ROLLOUTS, "", "patch", "patch", &[]),
+        price(helm, "", "patch update", "update", &["patch"]),
+        price(installation, "get", "get patch", "get patch", &["watch"]),
+        price(quick_start, "get", "get patch", "get patch", &["list", "watch"]),
     ]
 }
 
@@ -59,6 +64,32 @@ async fn run(stage: Stage) -> Result<()> {
             .map(async |price| release(&stage, price).await.context(price.user.name)),
     )
     .await?;
+    examine(&stage).await.context("doctor")
+}
+
+/// `doctor` on a Rollout of the example, as one who may do anything.
+async fn examine(stage: &Stage) -> Result<()> {
+    stage.apply(&Example::read()?).await?;
+    let told = wait_for("doctor to find nothing bad", STEP, async || {
+        let (good, told) = doctor(stage, &ADMIN, &["shop"]).await?;
+        Ok(if good { Seen::Yes(told) } else { Seen::Not(told) })
+    })
+    .await?;
+    for words in [
+        "Service rbac/shop-canary has the ports",
+        "HTTPRoute rbac/shop: traefik.io/gateway-controller accepts it",
+        "a release can be planned from step to step",
+        "CRDs of the Gateway API v1.",
+        "    name: shop\n    namespace: rbac\n    jqPathExpressions: ['.spec.rules[]?.backendRefs[]?.weight']",
+    ] {
+        ensure!(told.contains(words), "doctor does not say {words:?}:\n{told}");
+    }
+    stage.say(&format!("doctor: {} lines, nothing bad", told.lines().count()));
+    let (good, told) = doctor(stage, &ADMIN, &["nobody"]).await?;
+    ensure!(
+        !good && told.contains("Rollout rbac/nobody cannot be read"),
+        "doctor on a Rollout that is not there:\n{told}"
+    );
     Ok(())
 }
 
@@ -77,9 +108,9 @@ async fn release(stage: &Stage, price: &Price) -> Result<()> {
     let driven = Driven::start(stage, &format!("as-{}", price.user.token), &price.user, true).await?;
     let original = driven.route().await?["spec"].take();
     // The API server's authorizer learns of a new role a moment later.
-    crate::wait::wait_for("the role to be in force", crate::stage::STEP, async || {
+    wait_for("the role to be in force", STEP, async || {
         let set = driven.set(0).await;
-        Ok(crate::wait::Seen::when(set.is_ok(), (), || format!("{set:?}")))
+        Ok(Seen::when(set.is_ok(), (), || format!("{set:?}")))
     })
     .await?;
     driven.rest().await?;
@@ -108,5 +139,16 @@ async fn release(stage: &Stage, price: &Price) -> Result<()> {
         "the route is not what it was"
     );
     stage.say(&format!("{}: {}", price.user.token, lines.join(", ")));
+    let (good, told) = doctor(stage, &price.user, &[]).await?;
+    let may_not = |verb: &str| told.contains(&format!("may not {verb} httproutes"));
+    let missing: Vec<_> = ["get", "list", "watch", "update", "patch"]
+        .into_iter()
+        .filter(|verb| may_not(verb))
+        .collect();
+    ensure!(
+        good && missing == price.missing,
+        "doctor as {}:\n{told}",
+        price.user.name
+    );
     driven.quit().await
 }

@@ -24,7 +24,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::cluster::{Address, Cluster, Kind};
-use crate::stage::Stage;
+use crate::stage::{STEP, Stage};
+use crate::wait::{Seen, wait_for};
 use crate::world::credentials::User;
 
 type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
@@ -297,13 +298,22 @@ impl Driven {
         set.map_err(|error| error.as_str().to_owned())
     }
 
-    /// Two reconciles in which nothing happens: from then on the route is watched, where it may be.
-    pub(super) async fn rest(&self) -> Result<()> {
-        for _ in 0..2 {
-            self.set(0).await.map_err(anyhow::Error::msg)?;
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-        Ok(())
+    /// Reconciles in which nothing happens, until three in a row cost these requests: by then the router has found out
+    /// what it may do, and watches if it may.
+    pub(super) async fn rest(&self, requests: &str) -> Result<()> {
+        wait_for(format!("a rest to cost {requests:?}"), STEP, async || {
+            for _ in 0..3 {
+                self.proxy.seen();
+                self.set(0).await.map_err(anyhow::Error::msg)?;
+                tokio::time::sleep(Duration::from_millis(150)).await;
+                let seen = self.proxy.seen();
+                if seen != requests {
+                    return Ok(Seen::Not(seen));
+                }
+            }
+            Ok(Seen::Yes(()))
+        })
+        .await
     }
 
     /// The route as it is.

@@ -113,7 +113,7 @@ async fn release(stage: &Stage, price: &Price) -> Result<()> {
         Ok(Seen::when(set.is_ok(), (), || format!("{set:?}")))
     })
     .await?;
-    driven.rest().await?;
+    driven.rest(price.rest).await?;
     driven.proxy.seen();
     let mut lines = Vec::new();
     for (what, weight, expected) in [

@@ -14,7 +14,7 @@ pub(super) struct Behaviour {
 }
 
 /// Gateways learn by a watch that an endpoint is leaving; a second is ample for that, and short for a test.
-const LINGER: u64 = 1000;
+const LINGER: u64 = 3000;
 
 impl Behaviour {
     pub(super) fn of(annotations: &Value) -> Self {
@@ -59,7 +59,7 @@ mod tests {
             fail_rate: 0.0,
             delay: millis(0),
             ready_after: millis(0),
-            linger: millis(1000),
+            linger: millis(3000),
         };
         assert_eq!(Behaviour::of(&Value::Null), untold);
     }

@@ -8,7 +8,7 @@
 //! | `realworld.serinus.dev/fail-rate` | that share of requests is answered with 500, evenly spread; `0` to `1` | `0` |
 //! | `realworld.serinus.dev/delay` | milliseconds before each answer | `0` |
 //! | `realworld.serinus.dev/ready-after` | milliseconds from the server's start until the pod is Ready | `0` |
-//! | `realworld.serinus.dev/linger` | milliseconds for which a deleted pod still answers, as an app with a `preStop` sleep does | `1000` |
+//! | `realworld.serinus.dev/linger` | milliseconds for which a deleted pod still answers, as an app with a `preStop` sleep does | `3000` |
 //!
 //! The version that a pod answers with is the tag of its first container's image.
 

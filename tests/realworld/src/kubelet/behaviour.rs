@@ -13,7 +13,7 @@ pub(super) struct Behaviour {
     pub(super) linger: Duration,
 }
 
-/// Gateways learn by a watch that an endpoint is leaving; a second is ample for that, and short for a test.
+/// Gateways learn by a watch that an endpoint is leaving; Traefik gathers such news for up to two seconds.
 const LINGER: u64 = 3000;
 
 impl Behaviour {

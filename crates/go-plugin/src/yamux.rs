@@ -29,14 +29,18 @@
 //!   read wait for it. hashicorp's answers wait in goroutines instead.
 //! - SYN with an id of the wrong parity, or 0, is a protocol error; hashicorp accepts it.
 
+mod config;
 mod connection;
+mod error;
 mod frame;
 mod session;
 mod stream;
 
 pub use self::{
+    config::{Config, Role},
     connection::{Connection, DriveError, Driver, connect},
+    error::Error,
     frame::{FrameType, Header},
-    session::{Chunk, Config, Error, Event, Role, Session, StreamId},
+    session::{Chunk, Event, Session, StreamId},
     stream::Stream,
 };

@@ -15,7 +15,9 @@ use tokio::{
 };
 
 use super::{
-    session::{Config, Error, Event, Role, Session, StreamId},
+    config::{Config, Role},
+    error::Error,
+    session::{Event, Session, StreamId},
     stream::Stream,
 };
 

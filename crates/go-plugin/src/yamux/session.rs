@@ -1,133 +1,27 @@
 //! The state machine of one session (`session.go`, `stream.go`).
 
+mod frames;
+
 use std::{
     collections::{BTreeMap, VecDeque},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::{Buf, BytesMut};
 
-use super::frame::{
-    ACK, FIN, FrameType, GO_AWAY_INTERNAL_ERROR, GO_AWAY_NORMAL, GO_AWAY_PROTOCOL_ERROR, Header, HeaderError,
-    RST, SYN,
+use super::{
+    config::{Config, INITIAL_WINDOW, Role},
+    error::Error,
+    frame::{
+        FIN, FrameType, GO_AWAY_INTERNAL_ERROR, GO_AWAY_NORMAL, GO_AWAY_PROTOCOL_ERROR, Header, RST, SYN,
+    },
 };
 
 /// The number of a stream: odd when the client opened it, even when the server did, never 0.
 pub type StreamId = u32;
 
-/// Both sides start every stream with this window (`initialStreamWindow`).
-const INITIAL_WINDOW: u32 = 256 * 1024;
 /// A receive buffer larger than this is given back as soon as it is empty.
 const KEPT_BUFFER: usize = 64 * 1024;
-
-/// Who a side is. The go-plugin host is the client (`rpc_client.go`, `NewRPCClient`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Opens streams with odd ids.
-    Client,
-    /// Opens streams with even ids.
-    Server,
-}
-
-/// Bounds and times of a session; [`Default`] is what hashicorp's `DefaultConfig` says where that has a counterpart.
-#[derive(Debug, Clone, Copy)]
-pub struct Config {
-    /// Streams that may exist at once, opened by either side; a SYN beyond is answered with RST. Each costs up to
-    /// `window` bytes while nobody reads it. 256.
-    pub max_streams: usize,
-    /// Streams the peer may have opened that were not yet accepted; a SYN beyond is answered with RST
-    /// (`AcceptBacklog`). 256.
-    pub accept_backlog: usize,
-    /// Bytes the peer may send on a stream before it is read, at least 256 KiB (`MaxStreamWindowSize`). 256 KiB.
-    pub window: u32,
-    /// Bytes that may wait for the peer to read before writes on streams are held back. 256 KiB.
-    pub output_limit: usize,
-    /// How often to ask whether the peer is still there, or never (`KeepAliveInterval`: 30 s). Never.
-    pub keep_alive: Option<Duration>,
-    /// How long the peer may take to answer that (`ConnectionWriteTimeout`). 10 s.
-    pub keep_alive_timeout: Duration,
-    /// How long a stream of ours may wait for its ACK before the session is given up (`StreamOpenTimeout`). 75 s.
-    pub open_timeout: Option<Duration>,
-    /// How long a stream that we are done with waits for the peer's FIN before it is reset (`StreamCloseTimeout`).
-    /// 5 min.
-    pub close_timeout: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            max_streams: 256,
-            accept_backlog: 256,
-            window: INITIAL_WINDOW,
-            output_limit: 256 * 1024,
-            keep_alive: None,
-            keep_alive_timeout: Duration::from_secs(10),
-            open_timeout: Some(Duration::from_secs(75)),
-            close_timeout: Duration::from_secs(300),
-        }
-    }
-}
-
-/// Why a session or a stream ended, or an operation was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The peer speaks another protocol.
-    #[error("yamux: frame of version {0}, expected 0")]
-    Version(u8),
-    /// The peer speaks another protocol.
-    #[error("yamux: frame of unknown type {0}")]
-    FrameType(u8),
-    /// The peer opened a stream under a number that is not its to use.
-    #[error("yamux: the peer opened stream {0}, a number it may not use")]
-    StreamId(StreamId),
-    /// The peer opened a stream that is open.
-    #[error("yamux: the peer opened stream {0} twice")]
-    DuplicateStream(StreamId),
-    /// The peer sent more than the window allows.
-    #[error("yamux: {length} bytes on stream {stream}, whose window is {window}")]
-    WindowExceeded {
-        /// The stream.
-        stream: StreamId,
-        /// What it still could take.
-        window: u32,
-        /// What the frame announced.
-        length: u32,
-    },
-    /// The peer's window updates add up to more than 32 bits.
-    #[error("yamux: window of stream {0} overflows")]
-    WindowOverflow(StreamId),
-    /// The peer closed a stream and then used it.
-    #[error("yamux: the peer used stream {0} after closing it")]
-    AfterFin(StreamId),
-    /// The peer ended the session because of an error.
-    #[error("yamux: the peer ended the session with GoAway code {0:#x}")]
-    RemoteError(u32),
-    /// The peer takes no new streams (GoAway code 0).
-    #[error("yamux: the peer takes no new streams")]
-    RemoteGoAway,
-    /// The peer did not answer a keepalive ping.
-    #[error("yamux: keepalive timeout")]
-    KeepAliveTimeout,
-    /// The peer did not acknowledge a stream.
-    #[error("yamux: stream {0} was not acknowledged in time")]
-    OpenTimeout(StreamId),
-    /// As many streams are open as [`Config::max_streams`] allows.
-    #[error("yamux: {0} streams are open, which is the limit")]
-    TooManyStreams(usize),
-    /// All numbers were used.
-    #[error("yamux: stream ids are used up")]
-    StreamsExhausted,
-    /// The stream was reset.
-    #[error("yamux: stream {0} was reset")]
-    StreamReset(StreamId),
-    /// We closed the stream for writing.
-    #[error("yamux: stream {0} is closed")]
-    StreamClosed(StreamId),
-    /// The session has ended.
-    #[error("yamux: session is closed")]
-    SessionClosed,
-}
 
 /// What happened that someone may wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -498,151 +392,6 @@ impl Session {
                 .values()
                 .map(|stream| stream.received.len())
                 .sum::<usize>()
-    }
-
-    fn handle_header(&mut self, bytes: &[u8; Header::SIZE], now: Instant) -> Result<(), Error> {
-        let header = Header::decode(bytes).map_err(|error| match error {
-            HeaderError::Version(version) => Error::Version(version),
-            HeaderError::Type(frame_type) => Error::FrameType(frame_type),
-        })?;
-        match header.frame_type {
-            FrameType::Data | FrameType::WindowUpdate => self.handle_stream_frame(header),
-            FrameType::Ping => {
-                self.handle_ping(header, now);
-                Ok(())
-            }
-            FrameType::GoAway => self.handle_go_away(header.length),
-        }
-    }
-
-    /// `session.go`, `handleStreamMessage`; `stream.go`, `incrSendWindow` and `readData`.
-    fn handle_stream_frame(&mut self, header: Header) -> Result<(), Error> {
-        let id = header.stream_id;
-        if header.has(SYN) {
-            self.handle_syn(id)?;
-        }
-        let is_data = header.frame_type == FrameType::Data;
-        if is_data && header.length > 0 {
-            self.input = Input::Body {
-                stream: id,
-                remaining: header.length,
-            };
-        }
-        // A stream that is not there was reset or refused: what is still under way for it is thrown away.
-        let Some(stream) = self.streams.get_mut(&id) else {
-            return Ok(());
-        };
-        if is_data {
-            if stream.remote_finished && !stream.reset && header.length > 0 {
-                return Err(Error::AfterFin(id));
-            }
-            if header.length > stream.receive_window {
-                return Err(Error::WindowExceeded {
-                    stream: id,
-                    window: stream.receive_window,
-                    length: header.length,
-                });
-            }
-            stream.receive_window -= header.length;
-            stream.arriving += header.length;
-        } else if !stream.reset {
-            stream.send_window = stream
-                .send_window
-                .checked_add(header.length)
-                .ok_or(Error::WindowOverflow(id))?;
-            if header.length > 0 {
-                self.events.push_back(Event::Writable(id));
-            }
-        }
-        self.handle_flags(header)
-    }
-
-    fn handle_body(&mut self, id: StreamId, body: &[u8]) {
-        let Some(stream) = self.streams.get_mut(&id) else {
-            return;
-        };
-        stream.arriving -= body.len() as u32;
-        if stream.reset || stream.released_until.is_some() {
-            return;
-        }
-        stream.received.extend_from_slice(body);
-        self.events.push_back(Event::Readable(id));
-    }
-
-    /// `session.go`, `incomingStream`; but the ACK is sent here, so that no application can be late with it.
-    fn handle_syn(&mut self, id: StreamId) -> Result<(), Error> {
-        let is_theirs = match self.role {
-            Role::Client => id.is_multiple_of(2) && id != 0,
-            Role::Server => !id.is_multiple_of(2),
-        };
-        if !is_theirs {
-            return Err(Error::StreamId(id));
-        }
-        if self.streams.contains_key(&id) {
-            return Err(Error::DuplicateStream(id));
-        }
-        let is_full = self.incoming.len() >= self.config.accept_backlog
-            || self.streams.len() >= self.config.max_streams;
-        if is_full || self.local_go_away {
-            self.send(FrameType::WindowUpdate, RST, id, 0);
-            return Ok(());
-        }
-        self.streams.insert(id, Stream::new(self.config.window, None));
-        self.send(
-            FrameType::WindowUpdate,
-            ACK,
-            id,
-            self.config.window - INITIAL_WINDOW,
-        );
-        self.incoming.push_back(id);
-        self.events.push_back(Event::Incoming);
-        Ok(())
-    }
-
-    /// `stream.go`, `processFlags`.
-    fn handle_flags(&mut self, header: Header) -> Result<(), Error> {
-        let id = header.stream_id;
-        let Some(stream) = self.streams.get_mut(&id) else {
-            return Ok(());
-        };
-        if header.has(ACK) {
-            stream.ack_until = None;
-        }
-        if header.has(FIN) && !stream.reset {
-            if stream.remote_finished {
-                return Err(Error::AfterFin(id));
-            }
-            stream.remote_finished = true;
-            self.events.push_back(Event::Readable(id));
-        }
-        if header.has(RST) {
-            stream.end();
-            self.events.extend([Event::Readable(id), Event::Writable(id)]);
-        }
-        self.forget_if_done(id);
-        Ok(())
-    }
-
-    fn handle_ping(&mut self, header: Header, now: Instant) {
-        if header.has(SYN) {
-            self.send(FrameType::Ping, ACK, 0, header.length);
-            return;
-        }
-        if let (KeepAlive::Asked { id, .. }, Some(interval)) = (&self.keep_alive, self.config.keep_alive)
-            && *id == header.length
-        {
-            self.keep_alive = KeepAlive::Next(now + interval);
-        }
-    }
-
-    fn handle_go_away(&mut self, code: u32) -> Result<(), Error> {
-        match code {
-            GO_AWAY_NORMAL => {
-                self.remote_go_away = true;
-                Ok(())
-            }
-            code => Err(Error::RemoteError(code)),
-        }
     }
 
     fn check_times(&mut self, now: Instant) -> Result<(), Error> {

@@ -10,7 +10,8 @@ use bytes::BytesMut;
 
 use super::{
     connection::Shared,
-    session::{Chunk, Error, StreamId},
+    error::Error,
+    session::{Chunk, StreamId},
 };
 
 /// One stream of a session: bytes in order, both ways, each way closed by itself.

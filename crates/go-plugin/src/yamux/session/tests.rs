@@ -1,6 +1,9 @@
+use std::time::Duration;
+
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use super::*;
+use crate::yamux::frame::{ACK, SYN};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -16,6 +16,11 @@ STATIC := $(CURDIR)/dist/linux-amd64
 # What the real world plays with: the static binaries that a release has.
 PLUGINS := --plugin $(STATIC)/$(ROUTER) --datadog $(STATIC)/$(DATADOG) --canary-steps $(STATIC)/$(CANARY_STEPS)
 
+# Always the whole workspace with all features and tests: with a part of it Cargo would choose other features of the
+# dependencies, and compile them a second time.
+WHOLE := --locked --workspace --all-features
+HARNESS := cargo build $(WHOLE) --tests --bin realworld
+
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
 
@@ -32,23 +37,26 @@ lint: ## clippy, warnings are errors
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 
 unit: ## unit, property, interop and doc tests; those with Go run where go exists
-	cargo test --locked --workspace --all-features
+	cargo test $(WHOLE)
 
 deny: $(CARGO_DENY) ## licences, sources and bans of all dependencies
 	$(CARGO_DENY) --locked --workspace check --hide-inclusion-graph licenses bans sources
 
 $(CARGO_DENY):
-	cargo install --locked --version $(CARGO_DENY_VERSION) --root $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION) cargo-deny
+	@# Without optimisation: it runs once for each time that it is built.
+	cargo install --debug --locked --version $(CARGO_DENY_VERSION) --root $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION) cargo-deny
 
 e2e: ## the real world: API server, unmodified controllers, gateways, Argo CD (needs Go)
 	ARCH=amd64 PROFILE=quick tools/dist $(ROUTER) $(DATADOG) $(CANARY_STEPS)
-	cargo run --locked -p realworld -- e2e $(PLUGINS)
-	cargo test --locked -p interop --all-features --test cmp -- --ignored
+	$(HARNESS)
+	$(TARGET)/debug/realworld e2e $(PLUGINS)
+	cargo test $(WHOLE) --test cmp -- --ignored
 
 soak: ## the long forms of idle, kill and load tests (needs Go)
 	ARCH=amd64 tools/dist $(ROUTER) $(DATADOG) $(CANARY_STEPS)
-	cargo run --locked -p realworld -- e2e --long $(PLUGINS)
-	cargo test --locked -p interop --test go_plugin -- --ignored
+	$(HARNESS)
+	$(TARGET)/debug/realworld e2e --long $(PLUGINS)
+	cargo test $(WHOLE) --test go_plugin -- --ignored
 
 fuzz: ## every fuzz target for a minute (SECONDS_EACH=600: ten; needs rustup's nightly)
 	tools/fuzz

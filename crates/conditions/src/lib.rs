@@ -37,8 +37,8 @@
 //! * Where Go would run for hours, allocate gigabytes, or end the process, there is an error of kind
 //!   [`ErrorKind::Limit`].
 //! * Maps are iterated in the order of their keys, where Go's order is random.
-//! * `x ** y` with a fractional `y`, and letters or digits younger than Go's Unicode tables, may differ in the last bit
-//!   or at all.
+//! * `x ** y` with a fractional `y` is that of amd64 with FMA; elsewhere Go's own last bit is another. Letters or digits
+//!   younger than Go's Unicode tables may differ.
 //! * Of the methods of `time.Time` those that serialize for other Go programs are missing, and patterns are limited to
 //!   a mebibyte when compiled.
 //! * The integer types that no provider gives (`int8`, `uint` …) do not exist.

@@ -7,11 +7,11 @@ pub(crate) fn general(x: f64) -> String {
     if let Some(name) = special(x) {
         return name.to_owned();
     }
-    let exponential = format!("{x:e}");
+    let exponential = shortest(x);
     let (digits, exponent) = exponential.split_once('e').unwrap_or((&exponential, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if (-4..GENERAL_EXPONENT).contains(&exponent) {
-        return format!("{x}");
+        return plain(x);
     }
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{digits}e{sign}{:02}", exponent.abs())
@@ -27,12 +27,56 @@ pub(crate) fn json(x: f64) -> Option<String> {
     }
     let size = x.abs();
     if size == 0.0 || (1e-6..1e21).contains(&size) {
-        return Some(format!("{x}"));
+        return Some(plain(x));
     }
-    let exponential = format!("{x:e}");
+    let exponential = shortest(x);
     let (digits, exponent) = exponential.split_once('e').unwrap_or((&exponential, "0"));
     let sign = if exponent.starts_with('-') { "" } else { "+" };
     Some(format!("{digits}e{sign}{exponent}"))
+}
+
+/// The shortest digits that read back, with an exponent. Of two that are equally near Go takes the even one, Rust the
+/// greater one.
+fn shortest(x: f64) -> String {
+    let ours = format!("{x:e}");
+    match lower_of_a_tie(x, &ours) {
+        Some(even) => even,
+        None => ours,
+    }
+}
+
+/// The same digits without an exponent.
+fn plain(x: f64) -> String {
+    let mut ours = format!("{x}").into_bytes();
+    let exponential = format!("{x:e}");
+    if let Some(even) = lower_of_a_tie(x, &exponential) {
+        let digits = even.bytes().take_while(|byte| *byte != b'e');
+        let digits: Vec<u8> = digits.filter(u8::is_ascii_digit).collect();
+        let places = ours
+            .iter_mut()
+            .filter(|byte| byte.is_ascii_digit())
+            .skip_while(|byte| **byte == b'0');
+        for (place, digit) in places.zip(digits) {
+            *place = digit;
+        }
+    }
+    String::from_utf8_lossy(&ours).into_owned()
+}
+
+/// Where a number lies exactly between two shortest spellings, and Rust's is the odd one: the other.
+fn lower_of_a_tie(x: f64, ours: &str) -> Option<String> {
+    // Fewer digits never tie: their neighbours read back as other numbers.
+    if ours.len() < 17 {
+        return None;
+    }
+    let (digits, exponent) = ours.split_once('e')?;
+    let exact = format!("{x:.40e}");
+    let (exact, same) = exact.split_once('e')?;
+    let (lower, rest) = exact.split_at_checked(digits.len())?;
+    let is_tie = rest.starts_with('5') && rest[1..].bytes().all(|byte| byte == b'0') && same == exponent;
+    let is_even = lower.bytes().last().is_some_and(|byte| byte % 2 == 0);
+    let other = format!("{lower}e{exponent}");
+    (is_tie && is_even && other.parse() == Ok(x)).then_some(other)
 }
 
 /// `NaN`, `+Inf`, `-Inf`.
@@ -223,6 +267,9 @@ mod tests {
             (1e-4, "0.0001"),
             (1e-5, "1e-05"),
             (123_456_789.0, "1.23456789e+08"),
+            // Exactly between two spellings of 17 digits.
+            (157_387_313_134_450.62, "1.5738731313445062e+14"),
+            (151_886_938_663_464.62, "1.5188693866346462e+14"),
             (100_000.0, "100000"),
             (1e20, "1e+20"),
             (1e21, "1e+21"),

@@ -112,7 +112,9 @@ impl Scope {
             places.get(&hashed)
         };
         if let Some(place) = known {
-            groups[*place].2.push(item);
+            let group = &mut groups[*place];
+            group.1 = key;
+            group.2.push(item);
             return Ok(false);
         }
         places.insert(hashed.clone(), groups.len());

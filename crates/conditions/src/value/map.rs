@@ -94,8 +94,7 @@ impl Map {
             } else {
                 key
             };
-            // Go keeps the key that came first, which shows in 0 and -0.
-            let given = entries.remove(&key).map_or(given, |(first, _)| first);
+            // Go keeps the key that came last, which shows in 0 and -0 (`NeedKeyUpdate`, `internal/runtime/maps`).
             entries.insert(key, (given, value));
         }
         Self {
@@ -156,10 +155,10 @@ pub(crate) enum Key {
     Int(i64),
     Int64(i64),
     Uint8(u8),
-    /// The bits, with -0 as 0.
-    Float(u64),
     /// NaN differs from itself: those in a map are numbered from 1, and 0 is looked for in vain.
     NaN(usize),
+    /// The bits, with -0 as 0, and turned so that they are ordered as the numbers are.
+    Float(u64),
     Text(Text),
     Duration(i64),
     Month(i64),
@@ -180,7 +179,7 @@ impl Key {
             Datum::Int64(n) => Self::Int64(*n),
             Datum::Uint8(n) => Self::Uint8(*n),
             Datum::Float(x) if x.is_nan() => Self::NaN(0),
-            Datum::Float(x) => Self::Float(if *x == 0.0 { 0 } else { x.to_bits() }),
+            Datum::Float(x) => Self::Float(ordered(*x)),
             Datum::Text(text) => Self::Text(text.clone()),
             Datum::Duration(n) => Self::Duration(*n),
             Datum::Month(n) => Self::Month(*n),
@@ -192,5 +191,14 @@ impl Key {
             }
             Datum::List(_) | Datum::Map(_) | Datum::Function(_) => return Err(datum.go_type()),
         })
+    }
+}
+
+/// Bits of a number that is not NaN, in the order of the numbers.
+fn ordered(x: f64) -> u64 {
+    let bits = if x == 0.0 { 0 } else { x.to_bits() };
+    match bits >> 63 {
+        0 => bits | 1 << 63,
+        _ => !bits,
     }
 }

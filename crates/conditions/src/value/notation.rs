@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Value;
+use crate::go::{json, number};
+use crate::limits::Limits;
 
 /// A result that is not spelled as [`Value::from_str`] reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,13 +33,23 @@ impl FromStr for Value {
     fn from_str(spelled: &str) -> Result<Self, NotationError> {
         let (kind, rest) = spelled.split_once(':').unwrap_or((spelled, ""));
         let value = match kind {
-            "f" => rest.parse::<f64>().ok().map(Self::from),
+            "f" => number::parse_float(rest.as_bytes()).ok().map(Self::from),
             "i" => rest.parse::<i64>().ok().map(Self::from),
             "s" => Some(Self::from(rest)),
-            "sf" => serde_json::from_str::<Vec<f64>>(rest).ok().map(Self::from),
-            "json" => serde_json::from_str::<serde_json::Value>(rest)
+            // To `encoding/json` a null is the zero value.
+            "sf" => serde_json::from_str::<Option<Vec<Option<f64>>>>(rest)
                 .ok()
+                .map(Option::unwrap_or_default)
+                .map(|numbers| {
+                    numbers
+                        .into_iter()
+                        .map(Option::unwrap_or_default)
+                        .collect::<Vec<f64>>()
+                })
                 .map(Self::from),
+            "json" => json::decode(rest.as_bytes(), Limits::default().value_depth)
+                .ok()
+                .map(Self),
             "nil" | "rawnil" => Some(Self::nil()),
             "nan" => Some(Self::from(f64::NAN)),
             "inf" => Some(Self::from(f64::INFINITY)),
@@ -47,5 +59,29 @@ impl FromStr for Value {
         value.ok_or_else(|| NotationError {
             spelled: spelled.to_owned(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_read_as_go_reads_them() {
+        for (spelled, printed) in [
+            ("f:0x1p4", "16"),
+            ("f:-inf", "-Inf"),
+            ("sf:[null,1]", "[0 1]"),
+            ("sf:null", "[]"),
+            (r#"json:"\ud83d""#, "\u{fffd}"),
+            (r#"json:{"a":1,"a":2}"#, "map[a:2]"),
+            ("s:a:b", "a:b"),
+        ] {
+            let value: Value = spelled.parse().unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(value.to_string(), printed, "{spelled}");
+        }
+        for spelled in ["f:1e400", "f:1_0", "i:1.5", "json:1e400", "json:01", "x:1", ""] {
+            assert!(spelled.parse::<Value>().is_err(), "{spelled}");
+        }
     }
 }

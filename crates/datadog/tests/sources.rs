@@ -133,8 +133,8 @@ async fn monitors_by_id_and_by_search() {
     let page = json!({
         "counts": {"status": [{"name": "Alert", "count": 1}, {"name": "OK", "count": 41}], "tag": [{"name": "x", "count": 1}]},
         "groups": [
-            {"monitor_name": "latency", "group": "env:prod", "status": "Alert", "muted": false, "monitor_id": 5},
-            {"monitor_name": "errors", "group": "env:prod", "status": "OK", "muted": false, "monitor_id": 6},
+            {"monitor_name": "latency", "group": "env:prod", "status": "Alert", "monitor_id": 5},
+            {"monitor_name": "errors", "group": "env:prod", "status": "OK", "monitor_id": 6},
         ],
         "metadata": {"total_count": 42, "page_count": 1},
     });
@@ -150,6 +150,10 @@ async fn monitors_by_id_and_by_search() {
     assert_eq!(
         measured.message,
         "1 of 42 monitored groups: latency (env:prod): Alert"
+    );
+    assert!(
+        !measured.value.contains(r#""muted":true"#),
+        "nothing said that any is"
     );
     assert!(measured.value.len() < 4096 && !measured.value.contains("\"tag\""));
     let none =
@@ -167,6 +171,101 @@ async fn monitors_by_id_and_by_search() {
         (measured.phase, measured.message.as_str()),
         (Error, "no monitor matches; check monitor.query")
     );
+}
+
+/// Groups as the search gives them: they do not say whether they are muted (datadog-api-client 0.38
+/// `MonitorGroupSearchResult`), the attribute of the search does.
+fn search(groups: &[(&str, &str)], counts: &[(&str, usize)], pages: usize) -> Behaviour {
+    let groups: Vec<Value> = groups
+        .iter()
+        .map(|(name, status)| json!({"monitor_name": name, "group": "*", "status": status, "monitor_id": 1}))
+        .collect();
+    let status: Vec<Value> = counts
+        .iter()
+        .map(|(name, count)| json!({"name": name, "count": count}))
+        .collect();
+    let total: usize = counts.iter().map(|(_, count)| count).sum();
+    Behaviour::Json(json!({
+        "counts": {"status": status, "type": [], "muted": [{"name": false, "count": total}]},
+        "groups": groups,
+        "metadata": {"total_count": total, "page": 0, "page_count": pages, "per_page": 100},
+    }))
+}
+
+#[tokio::test]
+async fn muted_monitors_of_a_search_are_told_by_the_search() {
+    let scene = Scene::start().await;
+    let emulator = &scene.emulator;
+    emulator
+        .on(
+            "query=tag:duty&",
+            search(&[("a", "OK"), ("b", "Alert")], &[("OK", 1), ("Alert", 1)], 1),
+        )
+        .on(
+            "query=(tag:duty) AND muted:false&",
+            search(&[("a", "OK")], &[("OK", 1)], 1),
+        )
+        .on(
+            "query=(tag:duty) AND muted:true&",
+            search(&[("b", "Alert")], &[("Alert", 1)], 1),
+        )
+        .on("query=(tag:quiet) AND muted:false&", search(&[], &[], 0))
+        .on(
+            "query=(tag:quiet) AND muted:true&",
+            search(&[("b", "Alert")], &[("Alert", 1)], 1),
+        )
+        .on("query=(tag:none) AND muted:", search(&[], &[], 0));
+    for (query, muted, expected, message) in [
+        (
+            "tag:duty",
+            "state",
+            Failed,
+            "1 of 2 monitored groups: b (*): Alert",
+        ),
+        ("tag:duty", "ignore", Successful, ""),
+        (
+            "tag:duty",
+            "inconclusive",
+            Inconclusive,
+            "1 of 2 monitored groups: b (*): Alert, muted",
+        ),
+        ("tag:quiet", "ignore", Successful, ""),
+        (
+            "tag:none",
+            "ignore",
+            Error,
+            "no monitor matches; check monitor.query",
+        ),
+    ] {
+        let block = json!({"monitor": {"query": query, "muted": muted}});
+        let measured = scene
+            .measure(&asking_as(&format!("{query}-{muted}"), block, "", ""))
+            .await;
+        assert_eq!(
+            (measured.phase, measured.message.as_str()),
+            (expected, message),
+            "{query} {muted}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn groups_beyond_the_pages_read_count_by_their_state() {
+    let scene = Scene::start().await;
+    let page = || search(&[("a", "OK"), ("b", "OK")], &[("OK", 700), ("Alert", 3)], 8);
+    scene
+        .emulator
+        .on("query=(tag:many) AND muted:false&", page())
+        .on("query=tag:many&", page());
+    for muted in ["ignore", "state"] {
+        let block = json!({"monitor": {"query": "tag:many", "muted": muted}});
+        let measured = scene.measure(&asking_as(muted, block, "", "")).await;
+        assert_eq!(
+            (measured.phase, measured.message.as_str()),
+            (Failed, "3 of 703 monitored groups: 3 more in Alert"),
+            "{muted}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ mod verdict;
 pub use self::columns::{Column, Columns};
 pub use self::comparison::{compare_series, compare_values};
 pub use self::gate::{Evaluation, evaluation_id};
-pub use self::monitor::read_monitors;
+pub use self::monitor::{Found, read_monitor, read_monitor_search};
 pub use self::number::format_number;
 pub use self::problem::{brief, cut, problem_of};
 pub use self::reading::{Reading, Result};

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::engine::EVALUATION;
+use super::engine::{EVALUATION, FAILING_SINCE};
 use super::{Engine, Progress, Subject};
 use crate::client::{Account, Answered, Asked, Failure, Via};
-use crate::config::{Compare, Config, Gate, Method, Monitor, MonitorTarget, Scalar, Source};
-use crate::judge::{self, Evaluation, Reading};
+use crate::config::{Compare, Config, Gate, Method, Monitor, MonitorTarget, Rule, Scalar, Source};
+use crate::judge::{self, Evaluation, Found, Reading};
 use crate::plan::{self, Ask, Endpoint, Window};
 
 /// The most pages of a monitor search: 500 groups.
@@ -70,7 +70,10 @@ pub fn plan_calls(config: &Config, window: Window) -> Vec<plan::Call> {
         }
         Source::Monitor(monitor) => match &monitor.target {
             MonitorTarget::Id(id) => vec![plan::monitor(id)],
-            MonitorTarget::Search(query) => vec![plan::monitor_search(query, 0)],
+            MonitorTarget::Search(query) => plan::monitor_searches(query, monitor.muted)
+                .iter()
+                .map(|search| plan::monitor_search(&search.query, 0))
+                .collect(),
         },
         Source::Slo(slo) => vec![plan::slo_status(&slo.id, window)],
         Source::Gate(gate) => vec![plan::gate_start(gate), plan::gate_result("<evaluation id>")],
@@ -151,7 +154,17 @@ pub fn read_recorded(config: &Config, body: &Value, now: i64) -> Result<Reading,
                 .map_err(Failure::Unreadable)?;
             Ok(read(config, &Answered::Columns(columns)))
         }
-        Source::Monitor(monitor) => Ok(judge::read_monitors(monitor, std::slice::from_ref(body), now)?),
+        Source::Monitor(monitor) => Ok(match monitor.target {
+            MonitorTarget::Id(_) => judge::read_monitor(monitor, body, now)?,
+            MonitorTarget::Search(_) => {
+                // The recorded search is taken for the one that leaves out the muted, where there is such a one.
+                let found = Found {
+                    muted: (monitor.muted != Rule::State).then_some(false),
+                    pages: vec![body.clone()],
+                };
+                judge::read_monitor_search(monitor, &[found])?
+            }
+        }),
         Source::Slo(_) => Ok(judge::read_slo(body)?),
         Source::Gate(_) => match Evaluation::read(body)? {
             Evaluation::Done(reading) => Ok(*reading),
@@ -217,44 +230,61 @@ async fn look_at_monitors(
     account: &Arc<Account>,
 ) -> Result<Reading, Failure> {
     let now = engine.clock.now().as_second();
-    let mut pages: Vec<Value> = Vec::new();
     match &monitor.target {
         MonitorTarget::Id(id) => {
-            pages.push(
-                engine
-                    .exchange
-                    .call(account, &plan::monitor(id), config.request_timeout)
-                    .await?
-                    .body,
-            );
+            let call = plan::monitor(id);
+            let reply = engine
+                .exchange
+                .call(account, &call, config.request_timeout)
+                .await?;
+            Ok(judge::read_monitor(monitor, &reply.body, now)?)
         }
         MonitorTarget::Search(query) => {
-            for page in 0..MOST_PAGES {
-                let mut body = engine
-                    .exchange
-                    .call(
-                        account,
-                        &plan::monitor_search(query, page),
-                        config.request_timeout,
-                    )
-                    .await?
-                    .body;
-                // By far the largest part of the answer, and of no use here.
-                if let Some(counts) = body.get_mut("counts").and_then(Value::as_object_mut) {
-                    counts.remove("tag");
-                }
-                let count = body
-                    .pointer("/metadata/page_count")
-                    .and_then(Value::as_u64)
-                    .unwrap_or(1);
-                pages.push(body);
-                if u64::from(page) + 1 >= count {
+            let mut found = Vec::new();
+            for search in plan::monitor_searches(query, monitor.muted) {
+                let one = Found {
+                    muted: search.muted,
+                    pages: search_monitors(engine, config, account, &search.query).await?,
+                };
+                let enough = monitor.muted == Rule::Ignore && !one.is_empty();
+                found.push(one);
+                if enough {
                     break;
                 }
             }
+            Ok(judge::read_monitor_search(monitor, &found)?)
         }
     }
-    Ok(judge::read_monitors(monitor, &pages, now)?)
+}
+
+async fn search_monitors(
+    engine: &Engine,
+    config: &Config,
+    account: &Arc<Account>,
+    query: &str,
+) -> Result<Vec<Value>, Failure> {
+    let mut pages = Vec::new();
+    for page in 0..MOST_PAGES {
+        let call = plan::monitor_search(query, page);
+        let mut body = engine
+            .exchange
+            .call(account, &call, config.request_timeout)
+            .await?
+            .body;
+        // By far the largest part of the answer, and of no use here.
+        if let Some(counts) = body.get_mut("counts").and_then(Value::as_object_mut) {
+            counts.remove("tag");
+        }
+        let count = body
+            .pointer("/metadata/page_count")
+            .and_then(Value::as_u64)
+            .unwrap_or(1);
+        pages.push(body);
+        if u64::from(page) + 1 >= count {
+            break;
+        }
+    }
+    Ok(pages)
 }
 
 /// Starts an evaluation, or finds the one that was started, and looks at it until it is done.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Window;
-use crate::config::{Formulas, Gate, Scalar};
+use crate::config::{Formulas, Gate, Rule, Scalar};
 use crate::judge::Columns;
 
 /// A request, without host and keys.
@@ -214,6 +214,33 @@ pub fn monitor(id: &str) -> Call {
             ("with_downtimes", "true".to_owned()),
         ],
     )
+}
+
+/// One search of `monitor.query`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MonitorSearch {
+    /// What is searched for.
+    pub query: String,
+    /// Whether all that it finds is muted, or none of it; [`None`] where it may be either.
+    pub muted: Option<bool>,
+}
+
+/// The searches of `monitor.query`. A group in their answers does not say whether it is muted (datadog-api-client 0.38
+/// `MonitorGroupSearchResult`), but a search can (docs "Search Monitors", attribute Muted): where it matters, the muted
+/// ones are searched for by themselves. With [`Rule::Ignore`] the second search only matters where the first finds nothing:
+/// it tells a search that matches nothing from one whose monitors are all muted.
+pub fn monitor_searches(query: &str, muted: Rule) -> Vec<MonitorSearch> {
+    let narrowed = |muted: bool| MonitorSearch {
+        query: format!("({query}) AND muted:{muted}"),
+        muted: Some(muted),
+    };
+    match muted {
+        Rule::Ignore | Rule::Inconclusive => vec![narrowed(false), narrowed(true)],
+        _ => vec![MonitorSearch {
+            query: query.to_owned(),
+            muted: None,
+        }],
+    }
 }
 
 /// `GET /api/v1/monitor/groups/search`. The API gives at most 100 groups a page; the counts cover all of them.

@@ -8,8 +8,8 @@ mod scope;
 mod window;
 
 pub use self::call::{
-    Ask, Call, Endpoint, Method, gate_result, gate_start, monitor, monitor_search, scalar, slo_status,
-    timeseries, v1,
+    Ask, Call, Endpoint, Method, MonitorSearch, gate_result, gate_start, monitor, monitor_search,
+    monitor_searches, scalar, slo_status, timeseries, v1,
 };
 pub use self::scope::{plan_comparison, scoped};
 pub use self::window::{Clock, Window, plan_window};

@@ -310,9 +310,9 @@ async fn slo_status_and_burn_rate() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deployment_gate_is_started_once_and_polled() {
-    let scene = Scene::start().await;
+    let scene = Scene::in_memory();
     scene
         .emulator
         .on("gate:web", Behaviour::Gate(1, true))
@@ -361,6 +361,72 @@ async fn a_deployment_gate_is_started_once_and_polled() {
         "{}",
         measured.message
     );
+}
+
+/// An outage that ended is not held against one an hour later.
+#[tokio::test(start_paused = true)]
+async fn a_gate_has_patience_with_every_outage_anew() {
+    let scene = Scene::in_memory();
+    scene.emulator.on("gate:web", Behaviour::Gate(60, true));
+    let outage = || {
+        scene.emulator.storm_of(
+            Duration::from_secs(12),
+            vec![Behaviour::Status(503, String::new())],
+        );
+    };
+    outage();
+    let block = json!({
+        "gate": {"service": "web", "env": "prod", "pollInterval": "10s"}, "onError": {"retryFor": "1m"},
+    });
+    let metric = asking_as("gate", block, "", "");
+    let mut measurement = scene.run(&metric).await;
+    assert!(
+        measurement.metadata.contains_key("failingSince"),
+        "{measurement:?}"
+    );
+    for (pause, is_failing) in [(300, false), (11, true)] {
+        if is_failing {
+            outage();
+        }
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+        measurement = scene
+            .provider
+            .resume(&metric.run, &metric.metric, &measurement)
+            .await;
+        assert_eq!(measurement.phase, Running, "{}", measurement.message);
+        assert_eq!(measurement.metadata.contains_key("failingSince"), is_failing);
+    }
+    let measured = scene.measure(&metric).await;
+    assert_eq!(measured.phase, Successful, "{}", measured.message);
+}
+
+#[tokio::test]
+async fn no_data_has_a_policy_for_groups_with_names_and_for_comparisons() {
+    let scene = Scene::start().await;
+    let grouped = json!({
+        "queries": {"a": "sum:errors{*} by {host}", "b": "sum:hits{*} by {host}"},
+        "formulas": {"rate": "a / b", "hits": "b"},
+    });
+    let compare = json!({
+        "apiVersion": "v2", "query": "avg:errors{*}", "compare": {"canary": "version:2", "baseline": "version:1"},
+    });
+    let ranks = json!({
+        "apiVersion": "v2", "query": "avg:errors{*}",
+        "compare": {"canary": "version:2", "baseline": "version:1", "method": "mannWhitney"},
+    });
+    for (name, mut block, condition) in [
+        ("grouped", grouped, "all(values(result.rate), # < 0.05)"),
+        ("compare", compare, ""),
+        ("ranks", ranks, ""),
+    ] {
+        block["onNoData"] = "fail".into();
+        let measured = scene.measure(&asking_as(name, block, condition, "")).await;
+        assert_eq!(
+            (measured.phase, measured.message.as_str()),
+            (Failed, "no data returned from Datadog; onNoData is fail"),
+            "{name}"
+        );
+    }
 }
 
 #[tokio::test]

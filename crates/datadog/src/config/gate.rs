@@ -24,7 +24,7 @@ pub struct Gate {
     pub configuration: Option<Value>,
     /// How long to wait for a verdict. Default 2h30m, more than the longest rule (2h).
     pub timeout: Duration,
-    /// Time between two looks. Default 15s, from 10s to 5m.
+    /// Time between two looks. Default 15s, at least 1s.
     pub poll: Duration,
 }
 

@@ -20,6 +20,8 @@ pub fn compare_values(compare: &Compare, canary: Option<f64>, baseline: Option<f
         let object = json!({ "canary": canary, "baseline": baseline, "ratio": null, "difference": null });
         return Reading {
             own: Some((AnalysisPhase::Inconclusive, why)),
+            // One side alone is data; what it means that the other has none is for people to say.
+            without_data: canary.is_none() && baseline.is_none(),
             ..Reading::of(Result::Object(object))
         };
     };
@@ -80,6 +82,7 @@ pub fn compare_series(compare: &Compare, canary: &[f64], baseline: &[f64]) -> Re
         });
         return Reading {
             own: Some((AnalysisPhase::Inconclusive, why)),
+            without_data: canary.is_empty() && baseline.is_empty(),
             ..Reading::of(Result::Object(object))
         };
     }

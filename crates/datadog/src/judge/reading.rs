@@ -20,6 +20,8 @@ pub struct Reading {
     pub samples: Option<f64>,
     /// The source's own verdict and why, for sources that judge themselves.
     pub own: Option<(AnalysisPhase, String)>,
+    /// Whether an object is that of an answer without a single value.
+    pub without_data: bool,
     /// More for the metadata.
     pub notes: Vec<(&'static str, String)>,
 }
@@ -45,6 +47,7 @@ impl Reading {
             unit: None,
             samples: None,
             own: None,
+            without_data: false,
             notes: Vec::new(),
         }
     }
@@ -73,6 +76,8 @@ impl Reading {
             false => None,
         };
         let unit = columns.numbers.first().and_then(|column| column.unit.clone());
+        let mut values = columns.numbers.iter().flat_map(|column| &column.values);
+        let without_data = !values.any(Option::is_some);
         let result = match (&scalar.formulas, columns.groups) {
             (Formulas::Named(formulas), None) => Result::Named(
                 formulas
@@ -97,12 +102,16 @@ impl Reading {
         Self {
             unit,
             samples,
+            without_data,
             ..Self::of(result)
         }
     }
 
     /// Whether there is nothing to judge.
     pub fn is_empty(&self) -> bool {
+        if self.without_data {
+            return true;
+        }
         match &self.result {
             Result::Number(value) => value.is_none(),
             Result::Groups(groups) => groups.is_empty(),

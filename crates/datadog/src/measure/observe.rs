@@ -326,11 +326,13 @@ async fn ask_gate(
                     reading.notes.push((EVALUATION, id));
                     return Ok(*reading);
                 }
-                Evaluation::InProgress(url) => {
+                Evaluation::InProgress(url) => progress.send_modify(|progress| {
+                    // Datadog is back, and an outage an hour later is another one.
+                    progress.notes.remove(FAILING_SINCE);
                     if let Some(url) = url {
-                        progress.send_modify(|progress| _ = progress.notes.insert("link", url));
+                        progress.notes.insert("link", url);
                     }
-                }
+                }),
             },
             // An evaluation is not to be seen at once.
             Err(Failure::Missing(_)) if age < 60.0 + gate.poll.as_secs_f64() => {}

@@ -242,6 +242,67 @@ async fn the_last_good_answer_stands_in_where_that_is_allowed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_stands_in_is_an_answer_to_the_same_question() {
+    let settings = ExchangeSettings {
+        cache: Duration::ZERO,
+        ..ExchangeSettings::default()
+    };
+    let scene = Scene::in_memory_with(settings);
+    scene
+        .emulator
+        .on("errors", Behaviour::Value(0.01))
+        .on("silent", Behaviour::Nothing);
+    let block = |query: &str, more: serde_json::Value| {
+        let mut block = json!({"apiVersion": "v2", "query": query, "onError": {"useLastGood": "10m"}});
+        for (name, value) in more.as_object().unwrap() {
+            block[name] = value.clone();
+        }
+        block
+    };
+    let known = [
+        ("hour", block("avg:errors{*}", json!({"interval": "1h"}))),
+        ("run", block("avg:errors{*}", json!({"since": "run"}))),
+        ("silent", block("avg:silent{*}", json!({"onNoData": "success"}))),
+    ];
+    for (name, block) in known {
+        let measured = scene.measure(&asking_as(name, block, "result < 0.05", "")).await;
+        assert_eq!(measured.phase, Successful, "{name}: {}", measured.message);
+    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    scene
+        .emulator
+        .on("errors", Behaviour::Status(502, String::new()))
+        .on("silent", Behaviour::Status(502, String::new()));
+    for (name, block, expected) in [
+        (
+            "an hour",
+            block("avg:errors{*}", json!({"interval": "1h"})),
+            Successful,
+        ),
+        (
+            "since then",
+            block("avg:errors{*}", json!({"since": "run"})),
+            Successful,
+        ),
+        ("five minutes", block("avg:errors{*}", json!({})), Running),
+        (
+            "no data",
+            block("avg:silent{*}", json!({"onNoData": "success"})),
+            Running,
+        ),
+        (
+            "none yet",
+            block("avg:silent{*}", json!({"onNoData": "retry(1m)"})),
+            Running,
+        ),
+    ] {
+        let measured = scene.run(&asking_as(name, block, "result < 0.05", "")).await;
+        assert_eq!(measured.phase, expected, "{name}: {}", measured.message);
+        assert_eq!(measured.resume_at.is_some(), expected == Running, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_budget_is_kept_from_the_first_call_on() {
     let settings = ExchangeSettings {
         budget: Budget {

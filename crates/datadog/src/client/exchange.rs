@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::http::Sent;
+use super::admission::Rates;
 use super::memory::Memory;
-use super::{Account, Bucket, Budget, Failure, Http, Reply};
+use super::{Account, Budget, Failure, Http, Reply};
 use crate::judge::{Columns, Series};
 use crate::plan::batch::Limits;
 use crate::plan::{Ask, Call, Endpoint, Window};
@@ -78,19 +78,6 @@ impl Default for ExchangeSettings {
     }
 }
 
-/// What is left of a budget.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BudgetLeft {
-    /// Datadog's name of the bucket, or the endpoint's where it has none.
-    pub bucket: String,
-    /// Where the keys came from.
-    pub keys: String,
-    /// Requests left in this period.
-    pub remaining: u64,
-    /// Requests a period.
-    pub limit: u64,
-}
-
 /// What the process has done so far; for its log lines.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -115,12 +102,12 @@ pub struct Exchange(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) settings: ExchangeSettings,
     http: Http,
-    epoch: Instant,
-    rates: Mutex<Rates>,
+    pub(super) epoch: Instant,
+    pub(super) rates: Mutex<Rates>,
     pub(super) queues: Mutex<HashMap<QueueKey, Vec<Member>>>,
     flights: Mutex<HashMap<FlightKey, Flight>>,
     cache: Memory<FlightKey, Arc<Answered>>,
-    last_good: Memory<(Arc<Account>, String), Arc<Answered>>,
+    last_good: Memory<(Arc<Account>, String, Span), Arc<Answered>>,
     /// How long answers take: the newest counts for a quarter.
     latencies: Memory<(Arc<Account>, Endpoint), Duration>,
     /// Whose last request carried several metrics.
@@ -128,12 +115,6 @@ pub(super) struct Inner {
     /// How careful to be with a question: 0 travels with a hundred others, 3 alone.
     pub(super) troubles: Memory<(Arc<Account>, String), u32>,
     pub(super) counters: Counters,
-}
-
-#[derive(Default)]
-struct Rates {
-    buckets: HashMap<(Arc<Account>, String), Bucket>,
-    names: HashMap<(Arc<Account>, Endpoint), String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -155,6 +136,23 @@ pub(super) struct Member {
     pub(super) key: FlightKey,
     pub(super) asked: Asked,
     pub(super) timeout: Duration,
+}
+
+/// What two windows must share for an answer about one to stand in for the other: the last five minutes are not the last
+/// hour, and what happened since the analysis began is so however long ago that is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Span {
+    Length(i64),
+    Beginning(i64),
+}
+
+impl Span {
+    fn of(window: Window) -> [Self; 2] {
+        [
+            Self::Length(window.to - window.from),
+            Self::Beginning(window.from),
+        ]
+    }
 }
 
 pub(super) type Outcome = Result<(Arc<Answered>, usize), Failure>;
@@ -179,7 +177,7 @@ impl Exchange {
     pub fn over(settings: ExchangeSettings, http: Http) -> Self {
         Self(Arc::new(Inner {
             cache: Memory::new(settings.cache, 1000),
-            last_good: Memory::new(Duration::from_secs(86_400), 1000),
+            last_good: Memory::new(Duration::from_secs(86_400), 2000),
             latencies: Memory::new(Duration::from_secs(600), 1000),
             crowds: Memory::new(CROWD, 1000),
             troubles: Memory::new(Duration::from_secs(600), 1000),
@@ -296,42 +294,22 @@ impl Exchange {
         }
     }
 
-    /// How long an endpoint is closed for an account, and why; [`None`] where a request may be sent.
-    pub fn closed(&self, account: &Arc<Account>, endpoint: Endpoint) -> Option<Failure> {
-        let wait = self.wait(account, endpoint);
-        (wait > Duration::from_millis(500)).then(|| self.postponed(endpoint, wait))
-    }
-
-    /// What the last answer said of an endpoint's budget.
-    pub fn budget_left(&self, account: &Arc<Account>, endpoint: Endpoint) -> Option<String> {
-        let now = self.now();
-        self.with_bucket(account, endpoint, |bucket, _| bucket.describe(now))
-    }
-
-    /// What is left of each budget that is known, as Datadog told it last.
-    pub fn budgets(&self) -> Vec<BudgetLeft> {
-        let now = self.now();
-        let rates = self.0.rates.lock().expect("no panic holds this lock");
-        let mut left: Vec<BudgetLeft> = rates
-            .buckets
-            .iter()
-            .filter_map(|((account, bucket), state)| {
-                let (remaining, limit) = state.left(now)?;
-                Some(BudgetLeft {
-                    bucket: bucket.clone(),
-                    keys: account.origin.clone(),
-                    remaining,
-                    limit,
-                })
+    /// The last good answer to a question about a window of this length or with this beginning, and its age.
+    pub fn last_good(
+        &self,
+        account: &Arc<Account>,
+        asked: &Asked,
+        window: Window,
+    ) -> Option<(Arc<Answered>, Duration)> {
+        let identity = asked.identity();
+        Span::of(window)
+            .into_iter()
+            .filter_map(|span| {
+                self.0
+                    .last_good
+                    .recall(&(account.clone(), identity.clone(), span))
             })
-            .collect();
-        left.sort();
-        left
-    }
-
-    /// The last good answer to a question, and its age.
-    pub fn last_good(&self, account: &Arc<Account>, asked: &Asked) -> Option<(Arc<Answered>, Duration)> {
-        self.0.last_good.recall(&(account.clone(), asked.identity()))
+            .min_by_key(|(_, age)| *age)
     }
 
     /// Counts so far.
@@ -359,12 +337,6 @@ impl Exchange {
         self.0.latencies.remember(name, usual);
     }
 
-    /// How many requests an endpoint's budget still allows in this period.
-    pub(super) fn room(&self, account: &Arc<Account>, endpoint: Endpoint) -> u64 {
-        let now = self.now();
-        self.with_bucket(account, endpoint, |bucket, budget| bucket.room(now, budget))
-    }
-
     /// Ends a flight: everybody who asks this question gets the outcome. The first outcome counts.
     pub(super) fn land(&self, member: &Member, outcome: Outcome) {
         let flight = self
@@ -378,8 +350,14 @@ impl Exchange {
             && answer.size() <= MOST_KEPT
         {
             self.0.cache.remember(member.key.clone(), answer.clone());
-            let name = (member.key.queue.account.clone(), member.key.identity.clone());
-            self.0.last_good.remember(name, answer.clone());
+            for span in Span::of(member.key.queue.window) {
+                let name = (
+                    member.key.queue.account.clone(),
+                    member.key.identity.clone(),
+                    span,
+                );
+                self.0.last_good.remember(name, answer.clone());
+            }
         }
         flight.send_replace(Some(outcome));
     }
@@ -391,120 +369,6 @@ impl Exchange {
             .lock()
             .expect("no panic holds this lock")
             .contains_key(&member.key)
-    }
-
-    async fn admit(&self, account: &Arc<Account>, endpoint: Endpoint) -> Result<Ticket, Failure> {
-        let began = Instant::now();
-        loop {
-            let now = self.now();
-            let until = match self.with_bucket(account, endpoint, |bucket, budget| bucket.admit(now, budget))
-            {
-                Ok(()) => {
-                    return Ok(Ticket {
-                        exchange: self.clone(),
-                        account: account.clone(),
-                        endpoint,
-                        sent: Sent::default(),
-                    });
-                }
-                Err(until) => until,
-            };
-            let wait = Duration::from_millis(until.saturating_sub(now).max(1));
-            // The slow start is worth waiting for; a used up budget is not.
-            if wait > Duration::from_millis(200) || began.elapsed() > Duration::from_secs(3) {
-                return Err(self.postponed(endpoint, wait));
-            }
-            tokio::time::sleep(wait).await;
-        }
-    }
-
-    fn postponed(&self, endpoint: Endpoint, wait: Duration) -> Failure {
-        self.0.counters.postponed.fetch_add(1, Ordering::Relaxed);
-        let seconds = wait.as_secs_f64().ceil();
-        Failure::Throttled {
-            wait,
-            why: format!(
-                "the budget of {} requests is used up for {seconds}s",
-                endpoint.name()
-            ),
-        }
-    }
-
-    fn wait(&self, account: &Arc<Account>, endpoint: Endpoint) -> Duration {
-        let now = self.now();
-        let until = self
-            .with_bucket(account, endpoint, |bucket, budget| bucket.check(now, budget))
-            .err();
-        Duration::from_millis(until.map_or(0, |until| until.saturating_sub(now)))
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.0.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn with_bucket<T>(
-        &self,
-        account: &Arc<Account>,
-        endpoint: Endpoint,
-        with: impl FnOnce(&mut Bucket, Budget) -> T,
-    ) -> T {
-        let mut rates = self.0.rates.lock().expect("no panic holds this lock");
-        let name = rates
-            .names
-            .get(&(account.clone(), endpoint))
-            .cloned()
-            .unwrap_or_else(|| endpoint.name().to_owned());
-        with(
-            rates.buckets.entry((account.clone(), name)).or_default(),
-            self.0.settings.budget,
-        )
-    }
-
-    /// Endpoints whose answers name the same bucket share a budget from then on.
-    fn learn(&self, account: &Arc<Account>, endpoint: Endpoint, name: &str) {
-        let mut rates = self.0.rates.lock().expect("no panic holds this lock");
-        let known = rates.names.insert((account.clone(), endpoint), name.to_owned());
-        if known.as_deref() != Some(name) {
-            let before = known.unwrap_or_else(|| endpoint.name().to_owned());
-            if let Some(bucket) = rates.buckets.remove(&(account.clone(), before)) {
-                rates
-                    .buckets
-                    .entry((account.clone(), name.to_owned()))
-                    .or_insert(bucket);
-            }
-        }
-    }
-}
-
-/// A request that was let pass. Its fate is told to its bucket even where nobody waits for it any more.
-struct Ticket {
-    exchange: Exchange,
-    account: Arc<Account>,
-    endpoint: Endpoint,
-    sent: Sent,
-}
-
-impl Ticket {
-    fn land(mut self, sent: Sent) {
-        if let Some(name) = sent.rate.as_ref().and_then(|rate| rate.name.as_deref()) {
-            self.exchange.learn(&self.account, self.endpoint, name);
-        }
-        self.sent = sent;
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        let Self {
-            exchange,
-            account,
-            endpoint,
-            sent,
-        } = self;
-        let now = exchange.now();
-        exchange.with_bucket(account, *endpoint, |bucket, _| {
-            bucket.observe(now, sent.status, sent.rate.as_ref());
-        });
     }
 }
 

@@ -155,7 +155,7 @@ impl Engine {
                 }
             };
             let since = failing_since(progress, now);
-            if let Some(verdict) = self.stand_in(subject, account.as_ref(), &failure) {
+            if let Some(verdict) = self.stand_in(subject, account.as_ref(), window, &failure) {
                 return Finished {
                     verdict,
                     account,
@@ -241,15 +241,20 @@ impl Engine {
         &self,
         subject: &Subject,
         account: Option<&Arc<Account>>,
+        window: Window,
         failure: &Failure,
     ) -> Option<Verdict> {
         let most = subject.config.on_error.use_last_good?;
         let asked = observe::question(&subject.config.source)?;
-        let (answer, age) = self.exchange.last_good(account?, &asked)?;
+        let (answer, age) = self.exchange.last_good(account?, &asked, window)?;
         if age > most {
             return None;
         }
         let mut reading: Reading = observe::read(&subject.config, &answer);
+        // No data was no good answer.
+        if reading.is_empty() {
+            return None;
+        }
         let age = duration::render(Duration::from_secs(age.as_secs()));
         reading
             .notes

@@ -130,7 +130,11 @@ impl Exchange {
                     for (member, answer) in group.iter().zip(answers) {
                         match answer {
                             Some(answer) => self.land(member, Ok((Arc::new(answer), group.len()))),
-                            None if self.is_flying(member) => missing.push(member.clone()),
+                            // Datadog writes its formula in another way; the next time it need not wait for others.
+                            None if self.is_flying(member) => {
+                                self.note_trouble(member, ALONE);
+                                missing.push(member.clone());
+                            }
                             None => {}
                         }
                     }

@@ -149,8 +149,11 @@ impl Bucket {
     pub fn observe(&mut self, now: u64, status: Option<u16>, headers: Option<&RateHeaders>) {
         self.pending = self.pending.saturating_sub(1);
         self.pending_since = now;
-        if status.is_some() {
-            self.unmetered = headers.is_none() && status != Some(429);
+        match (status, headers) {
+            (_, Some(_)) | (Some(429), None) => self.unmetered = false,
+            (Some(200..=299), None) => self.unmetered = true,
+            // An outage says nothing of the budget: whatever stands before Datadog answers in its place.
+            _ => {}
         }
         if let Some(headers) = headers {
             self.learn(headers, now + headers.reset);
@@ -315,6 +318,20 @@ mod tests {
             bucket.admit(now, HALF).is_ok() && bucket.admit(now, HALF).is_ok(),
             "no headers, no budget"
         );
+    }
+
+    #[test]
+    fn an_outage_without_headers_does_not_open_the_gates() {
+        let mut bucket = Bucket::default();
+        bucket.admit(0, HALF).unwrap();
+        bucket.observe(10, Some(200), Some(&headers(60, 58, 5_000)));
+        // The period ends during the outage.
+        for now in [6_000, 7_000, 8_000] {
+            bucket.admit(now, HALF).unwrap();
+            bucket.observe(now, Some(503), None);
+        }
+        let admitted = (0..300).filter(|_| bucket.admit(9_000, HALF).is_ok()).count();
+        assert_eq!(admitted, 1, "one at a time until an answer says what is left");
     }
 
     #[test]

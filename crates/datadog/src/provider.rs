@@ -116,9 +116,11 @@ impl Provider {
     /// The measurement as it stands.
     fn tell(&self, watched: &Watched) -> Measurement {
         let now = self.engine.clock.now();
+        // Looked at before the result: a task that ends in between has left one.
+        let ended = watched.result.has_changed().is_err();
         let finished = watched.result.borrow().clone();
         let Some(finished) = finished else {
-            if watched.result.has_changed().is_err() {
+            if ended {
                 // The task ended without a result: it panicked. The panic itself is in the log.
                 self.forget(&watched.subject.key);
                 return failed(

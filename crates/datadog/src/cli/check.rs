@@ -92,7 +92,7 @@ impl Check {
             Err(why) => return broken(why),
         };
         if let Err(why) = judge::check_conditions(&subject.config, subject.conditions()) {
-            return broken(why);
+            return broken(subject.redactor.clean(&why));
         }
         if self.offline {
             let message = "fields and conditions are well formed; nothing was asked".to_owned();
@@ -105,7 +105,7 @@ impl Check {
         if let Some(body) = recorded {
             let reading = match measure::read_recorded(&subject.config, body, began.as_second()) {
                 Ok(reading) => reading,
-                Err(failure) => return broken(failure.to_string()),
+                Err(failure) => return broken(subject.redactor.clean(&failure.to_string())),
             };
             let verdict = judge::judge(&subject.config, subject.conditions(), &reading);
             let finished = Finished {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::template::Templates;
 use super::{Output, print};
-use crate::measure::{self, Subject};
+use crate::measure::{self, Redactor, Subject};
 use crate::plan::{self, Method};
 
 /// Print the requests of AnalysisTemplates without sending them.
@@ -50,13 +50,16 @@ impl Explain {
                 })
                 .collect();
             let about = measure::describe(&subject.config, Some(window), None);
-            explained.push(json!({
+            let mut one = json!({
                 "template": case.run.metadata.name,
                 "metric": case.metric.name,
                 "source": subject.config.source.kind(),
                 "about": about,
                 "requests": calls,
-            }));
+            });
+            // It may end up in the log of a pipeline.
+            clean(&mut one, &subject.redactor);
+            explained.push(one);
         }
         match self.output {
             Output::Json => print(&format!("{:#}\n", Value::from(explained)))?,
@@ -67,6 +70,16 @@ impl Explain {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Hides secret arguments in every text of a value.
+fn clean(value: &mut Value, redactor: &Redactor) {
+    match value {
+        Value::String(text) => *text = redactor.clean(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| clean(item, redactor)),
+        Value::Object(entries) => entries.values_mut().for_each(|value| clean(value, redactor)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

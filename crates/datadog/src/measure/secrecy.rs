@@ -12,6 +12,8 @@ const STARS: &str = "*****";
 /// Shorter secrets are not replaced in values and metadata: they would blank out digits and say more than they hide.
 /// The controller itself replaces them in messages.
 const SHORTEST: usize = 4;
+/// What [`crate::judge::cut`] puts where it cuts.
+const CUT: char = '…';
 
 /// Replaces secrets in texts.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -75,7 +77,36 @@ impl Redactor {
                 text = text.replace(secret.as_str(), STARS);
             }
         }
-        text
+        self.clean_cuts(text)
+    }
+
+    /// Where a text was cut short, what is left of a secret may stand before the dots.
+    fn clean_cuts(&self, text: String) -> String {
+        if self.secrets.is_empty() || !text.contains(CUT) {
+            return text;
+        }
+        let mut cleaned = String::with_capacity(text.len());
+        let mut pieces = text.split(CUT).peekable();
+        while let Some(piece) = pieces.next() {
+            let is_cut = pieces.peek().is_some();
+            let rest = self
+                .secrets
+                .iter()
+                .filter_map(|secret| beginning_at_end(piece, secret))
+                .max()
+                .filter(|_| is_cut);
+            match rest {
+                Some(length) => {
+                    cleaned.push_str(&piece[..piece.len() - length]);
+                    cleaned.push_str(STARS);
+                }
+                None => cleaned.push_str(piece),
+            }
+            if is_cut {
+                cleaned.push(CUT);
+            }
+        }
+        cleaned
     }
 
     fn add(&mut self, secret: &str) {
@@ -161,6 +192,16 @@ impl Redactor {
     }
 }
 
+/// With how much of a secret's beginning a text ends, in bytes, where that is enough to matter.
+fn beginning_at_end(text: &str, secret: &str) -> Option<usize> {
+    secret
+        .char_indices()
+        .map(|(length, _)| length)
+        .filter(|length| *length >= SHORTEST)
+        .rev()
+        .find(|length| text.ends_with(&secret[..*length]))
+}
+
 /// Never shows what it hides.
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -230,6 +271,23 @@ mod tests {
             &json!({"query": "webhunter22"}),
         );
         assert_eq!(redactor.clean("webhunter22"), "*****");
+    }
+
+    #[test]
+    fn what_a_cut_leaves_of_a_secret_is_hidden() {
+        let redactor = redactor(
+            &json!({"query": "{{args.token}}"}),
+            &json!({"query": "hunter22-and-more"}),
+        );
+        for length in 0..=17 {
+            let text = crate::judge::cut(format!("{} hunter22-and-more", "x".repeat(100)), 104 + length);
+            let cleaned = redactor.clean(&text);
+            assert!(!cleaned.contains("hunt"), "{text}: {cleaned}");
+        }
+        assert_eq!(
+            redactor.clean(r#"[{"name":"a hunter22-…","value":1},{"name":"hun…"}]"#),
+            r#"[{"name":"a *****…","value":1},{"name":"hun…"}]"#
+        );
     }
 
     #[test]

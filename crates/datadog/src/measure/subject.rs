@@ -55,18 +55,20 @@ impl Subject {
     /// What is wrong with the metric's block.
     pub fn read(run: &AnalysisRun, metric: &Metric) -> Result<Self, String> {
         let block = block(metric)?;
-        let config = Config::parse(&block).map_err(|error| error.to_string())?;
+        let template = run
+            .spec
+            .metrics
+            .iter()
+            .find(|template| template.name == metric.name);
+        let redactor = Redactor::of_arguments(run, template, metric, &block);
+        // What is wrong may be the value of a secret argument.
+        let config = Config::parse(&block).map_err(|error| redactor.clean(&error.to_string()))?;
         let result = run
             .status
             .metric_results
             .iter()
             .find(|result| result.name == metric.name);
         let done = result.map_or(0, |result| i64::from(result.count) + i64::from(result.error));
-        let template = run
-            .spec
-            .metrics
-            .iter()
-            .find(|template| template.name == metric.name);
         let is_ours = |other: &&Metric| other.provider.plugin.keys().eq(metric.provider.plugin.keys());
         let seconds = |time: Option<Time>| time.map(|time| time.0.as_second());
         let last = |measurements: &[rollouts_plugin::types::Measurement]| {
@@ -93,7 +95,7 @@ impl Subject {
             phase_before: result.and_then(|result| last(&result.measurements)),
             is_last: metric.interval.is_empty() || count.is_some_and(|count| successful + 1 >= count),
             siblings: run.spec.metrics.iter().filter(is_ours).count(),
-            redactor: Redactor::of_arguments(run, template, metric, &block),
+            redactor,
         })
     }
 

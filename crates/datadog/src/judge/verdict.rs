@@ -29,6 +29,8 @@ pub struct Verdict {
 
 /// More groups than this are not judged one by one to name the sick ones.
 const MOST_NAMED: usize = 500;
+/// Nor are they by conditions longer than this, which take a while to compile for each.
+const LONGEST_NAMED: usize = 2000;
 
 /// Judges a reading.
 pub fn judge(config: &Config, given: Conditions<'_>, reading: &Reading) -> Verdict {
@@ -108,12 +110,22 @@ pub fn check_conditions(config: &Config, given: Conditions<'_>) -> std::result::
                 Result::Groups((0..8).map(|group| (format!("group{group}"), 0.5)).collect())
             }
             Formulas::Query | Formulas::One(_) => Result::Number(Some(0.5)),
-            // Their fields depend on the answer.
-            Formulas::Named(_) => return Ok(()),
+            // What the groups are called depends on the answer.
+            Formulas::Named(formulas) => {
+                let groups = serde_json::json!({});
+                object(formulas.keys().map(|name| (name.clone(), groups.clone())))
+            }
         },
-        Source::Compare(..) | Source::Monitor(_) | Source::Slo(_) | Source::Gate(_) => return Ok(()),
+        Source::Compare(..) | Source::Monitor(_) | Source::Slo(_) | Source::Gate(_) => object([]),
     };
-    conditions::phase(given.success, given.failure, &sample).map(|_| ())
+    match sample {
+        Result::Object(_) => conditions::check(given.success, given.failure, &sample),
+        _ => conditions::phase(given.success, given.failure, &sample).map(|_| ()),
+    }
+}
+
+fn object(entries: impl IntoIterator<Item = (String, serde_json::Value)>) -> Result {
+    Result::Object(serde_json::Value::Object(entries.into_iter().collect()))
 }
 
 /// What `onNoData` makes of nothing.
@@ -139,14 +151,17 @@ fn explain(given: Conditions<'_>, reading: &Reading, phase: &AnalysisPhase) -> S
     let Result::Groups(read) = &reading.result else {
         return String::new();
     };
-    if read.is_empty() || read.len() > MOST_NAMED {
+    let length = given.success.len() + given.failure.len();
+    if read.is_empty() || read.len() > MOST_NAMED || length > LONGEST_NAMED {
         return String::new();
     }
     let alone = |group: &&(String, f64)| {
-        conditions::phase(
+        // Naming the sick may cost as much as the verdict did, and no more: a condition may be written to do harm.
+        conditions::phase_of_many(
             given.success,
             given.failure,
             &Result::Groups(vec![(*group).clone()]),
+            read.len(),
         )
         .as_ref()
             == Ok(phase)
@@ -161,4 +176,59 @@ fn explain(given: Conditions<'_>, reading: &Reading, phase: &AnalysisPhase) -> S
     }
     failing.sort_by(|(_, a), (_, b)| b.total_cmp(a));
     format!("{verb}: {}", groups::name_failing(&failing, read.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// A condition that uses up its budget is evaluated once; naming the sick groups does not take five hundred times
+    /// as long.
+    #[test]
+    fn naming_the_sick_costs_no_more_than_the_verdict() {
+        let block = json!({"apiVersion": "v2", "query": "avg:errors{*} by {host}"});
+        let config = Config::parse(&block).unwrap();
+        let groups = (0..500).map(|host| (format!("h{host}"), 1.0)).collect();
+        let reading = Reading::of(Result::Groups(groups));
+        let judged = |success: &str| {
+            let began = Instant::now();
+            let verdict = judge(&config, Conditions { success, failure: "" }, &reading);
+            assert_eq!(verdict.phase, AnalysisPhase::Failed, "{}", verdict.message);
+            (verdict.message, began.elapsed())
+        };
+        let (_, took) = judged("sum(map(1..60000, # * 2)) > 0 && all(result, # < 0.05)");
+        assert!(took < Duration::from_secs(5), "{took:?}");
+        let (message, _) = judged("all(result, # < 0.05)");
+        assert!(message.starts_with("fail: 500 of 500 groups: h0=1"), "{message}");
+    }
+
+    #[test]
+    fn conditions_about_objects_are_checked_too() {
+        let grouped = json!({"queries": {"a": "sum:a{*} by {h}"}, "formulas": {"err": "a"}});
+        let compare =
+            json!({"apiVersion": "v2", "query": "avg:a{*}", "compare": {"canary": "v:2", "baseline": "v:1"}});
+        for block in [
+            json!({"monitor": {"id": 1}}),
+            json!({"slo": {"id": "x"}}),
+            json!({"gate": {"service": "a", "env": "b"}}),
+            compare,
+            grouped,
+        ] {
+            let config = Config::parse(&block).unwrap();
+            let check = |success: &str| check_conditions(&config, Conditions { success, failure: "" });
+            for (condition, why) in [
+                ("result.alert = 0", "successCondition"),
+                ("results.alert == 0", "unknown name results"),
+                ("result > 1", "mismatched types"),
+            ] {
+                let said = check(condition).unwrap_err();
+                assert!(said.contains(why), "{block} {condition}: {said}");
+            }
+            assert_eq!(check("result.alert == 0"), Ok(()), "{block}");
+        }
+    }
 }

@@ -116,6 +116,24 @@ async fn what_is_wrong_is_said_before_anything_is_asked() {
             "mismatched types float64 and string",
         ),
         (
+            "            apiVersion: v2\n            query: avg:errors{service:{{args.service}}}",
+            "            monitor: {id: 7}",
+            &["--arg", "service=a"],
+            "mismatched types",
+        ),
+        (
+            "            apiVersion: v2",
+            "            interval: 5",
+            &["--arg", "service=a"],
+            "interval: 5 is not accepted; write a duration such as 30s, 5m or 1h30m (a unit is missing)",
+        ),
+        (
+            "acme/datadog:\n            apiVersion: v2\n            query: avg:errors{service:{{args.service}}}",
+            "acme/datadog: avg:errors",
+            &["--arg", "service=a"],
+            "provider.plugin: \"avg:errors\" is not accepted; write the fields of the metric below the plugin's name",
+        ),
+        (
             "",
             "",
             &[],
@@ -192,6 +210,45 @@ async fn explain_prints_requests_and_sends_none() {
     assert_eq!(emulator.count(), 0);
 }
 
+/// The output of a pipeline's check is read by more people than may know the secret.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secret_arguments_are_not_printed() {
+    let secret = "- {name: token, valueFrom: {secretKeyRef: {name: s, key: k}}}\n    - name: service";
+    let template = TEMPLATE.replace("- name: service", secret);
+    let with = |from: &str, to: &str| file(&template.replace(from, to));
+    for (template, arguments) in [
+        (
+            with("service:{{args.service}}", "token:{{args.token}}"),
+            &["explain"][..],
+        ),
+        (
+            with("service:{{args.service}}", "token:{{args.token}}"),
+            &["explain", "-o", "json"],
+        ),
+        (
+            with(
+                "            apiVersion: v2",
+                "            interval: \"{{args.token}}\"",
+            ),
+            &["check", "--offline"],
+        ),
+        (
+            with("result <", "result{{args.token}} <"),
+            &["check", "--offline"],
+        ),
+    ] {
+        let mut all = arguments.to_vec();
+        let path = template.path().to_str().unwrap().to_owned();
+        all.extend(["-f", &path, "--arg", "service=a", "--arg", "token=hunter2222"]);
+        let output = run(&all, &[]).await;
+        let text = text(&output);
+        assert!(
+            text.contains("*****") && !text.contains("hunter2"),
+            "{arguments:?}: {text}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn doctor_tells_good_keys_from_bad_ones() {
     let emulator = Emulator::start().await;
@@ -206,6 +263,20 @@ async fn doctor_tells_good_keys_from_bad_ones() {
             .map(|(name, value)| (name, value.to_owned()))
     };
     emulator.accept_keys(API_KEY, APP_KEY);
+    for (arguments, expected) in [
+        (
+            ["doctor", "--site", "nope"],
+            "--site: \"nope\" is not accepted; write one of datadoghq.com",
+        ),
+        (
+            ["doctor", "--secret", "nope"],
+            "--secret: \"nope\" is not accepted; write NAMESPACE/NAME",
+        ),
+    ] {
+        let output = run(&arguments, &[]).await;
+        assert_eq!(output.status.code(), Some(4), "{}", text(&output));
+        assert!(text(&output).contains(expected), "{}", text(&output));
+    }
     for (api, code, expected) in [
         (
             API_KEY,

@@ -237,7 +237,10 @@ async fn bad_blocks_name_the_field_and_what_to_write() {
             json!({"query": "a", "aggregator": "sum"}),
             "aggregator: apiVersion v1 has none; write apiVersion: v2",
         ),
-        (json!("x"), ": \"x\" is not accepted; write an object"),
+        (
+            json!("x"),
+            "provider.plugin: \"x\" is not accepted; write the fields of the metric below the plugin's name",
+        ),
     ] {
         let measured = scene.run(&asking(block.clone(), "result < 1")).await;
         assert_eq!(measured.phase, Error, "{block}");

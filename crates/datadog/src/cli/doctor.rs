@@ -50,19 +50,21 @@ impl Doctor {
         let site = self
             .site
             .as_deref()
-            .map(Site::parse)
-            .transpose()
-            .map_err(|expected| anyhow::anyhow!("--site: write {expected}"))?;
-        let (namespace, secret) = match self.secret.as_deref().map(|text| text.split_once('/')) {
+            .map(|text| {
+                Site::parse(text)
+                    .map_err(|expected| anyhow::anyhow!("--site: {text:?} is not accepted; write {expected}"))
+            })
+            .transpose()?;
+        let (namespace, secret) = match self.secret.as_deref().map(|text| (text, text.split_once('/'))) {
             None => (String::new(), None),
-            Some(Some((namespace, name))) => (
+            Some((_, Some((namespace, name)))) => (
                 namespace.to_owned(),
                 Some(SecretRef {
                     name: name.to_owned(),
                     namespaced: true,
                 }),
             ),
-            Some(None) => anyhow::bail!("--secret: write NAMESPACE/NAME"),
+            Some((text, None)) => anyhow::bail!("--secret: {text:?} is not accepted; write NAMESPACE/NAME"),
         };
         let findings = match engine
             .credentials

@@ -22,6 +22,11 @@ impl<'a> Fields<'a> {
                 object,
                 taken: Vec::new(),
             }),
+            other if path.is_empty() => Err(wrong_type(
+                "provider.plugin".to_owned(),
+                "the fields of the metric below the plugin's name",
+                other,
+            )),
             other => Err(wrong_type(path, "an object", other)),
         }
     }
@@ -101,7 +106,20 @@ impl<'a> Fields<'a> {
         field: &'static str,
         least: Duration,
     ) -> Result<Option<Duration>, ConfigError> {
-        let Some(text) = self.text(field)? else {
+        let text = match self.value(field) {
+            Some(number @ Value::Number(_)) => {
+                return Err(self.refuse(
+                    field,
+                    number,
+                    "a duration such as 30s, 5m or 1h30m (a unit is missing)",
+                ));
+            }
+            _ => {
+                self.taken.pop();
+                self.text(field)?
+            }
+        };
+        let Some(text) = text else {
             return Ok(None);
         };
         let seen = Value::from(text.as_str());

@@ -84,6 +84,20 @@ impl Zone {
         }
     }
 
+    /// Equal for zones that Go has at the same address, which is what counts in the key of a map: UTC, the unnamed ones
+    /// of whole hours (`unnamedFixedZones` in `time/zoneinfo.go`), and those that were loaded or read together.
+    pub(crate) fn address(&self) -> String {
+        match &*self.0 {
+            Rules::Utc => "UTC".to_owned(),
+            Rules::Fixed { name, offset }
+                if name.is_empty() && offset % 3600 == 0 && (-12..=14).contains(&(offset / 3600)) =>
+            {
+                format!("{offset:+}")
+            }
+            Rules::Fixed { .. } | Rules::Named { .. } => format!("{:p}", Arc::as_ptr(&self.0)),
+        }
+    }
+
     pub(crate) fn is_utc(&self) -> bool {
         matches!(&*self.0, Rules::Utc)
     }

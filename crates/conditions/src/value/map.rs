@@ -184,8 +184,8 @@ impl Key {
             Datum::Duration(n) => Self::Duration(*n),
             Datum::Month(n) => Self::Month(*n),
             Datum::Weekday(n) => Self::Weekday(*n),
-            Datum::Time(time) => Self::Time(time.unix_seconds(), time.nanosecond(), time.zone().identity()),
-            Datum::Zone(zone) | Datum::ZoneStruct(zone) => Self::Zone(zone.identity()),
+            Datum::Time(time) => Self::Time(time.unix_seconds(), time.nanosecond(), time.zone().address()),
+            Datum::Zone(zone) | Datum::ZoneStruct(zone) => Self::Zone(zone.address()),
             Datum::List(list) if list.kind() == super::ListKind::Pair => {
                 Self::Pair(Box::new((Self::of(&list.at(0))?, Self::of(&list.at(1))?)))
             }

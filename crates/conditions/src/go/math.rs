@@ -80,6 +80,10 @@ pub(crate) fn pow(x: f64, y: f64) -> f64 {
 }
 
 /// `math.Exp` for what a power makes of it, which is never beyond ±400: `exp_amd64.s`, `avxfma`.
+#[expect(
+    clippy::excessive_precision,
+    reason = "a reader finds them in Go's source as they are here"
+)]
 fn exp(x: f64) -> f64 {
     /// The upper and the lower half of the logarithm of 2.
     const LN2: (f64, f64) = (

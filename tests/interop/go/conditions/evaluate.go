@@ -26,6 +26,9 @@ func answerTo(asked request) (given answer) {
 		}
 	}()
 	result := resultOf(asked.Result)
+	if asked.Expression != nil {
+		return value(result, *asked.Expression)
+	}
 	if asked.Condition == nil {
 		return phase(result, asked)
 	}
@@ -36,6 +39,19 @@ func answerTo(asked request) (given answer) {
 	given = place(result, *asked.Condition)
 	given.Outcome, given.Message = "error", err.Error()
 	return given
+}
+
+func value(result any, expression string) answer {
+	env := environment(result)
+	program, err := expr.Compile(expression, expr.Env(env))
+	if err != nil {
+		return answer{Outcome: "error", Message: err.Error()}
+	}
+	output, err := expr.Run(program, env)
+	if err != nil {
+		return answer{Outcome: "error", Message: err.Error()}
+	}
+	return answer{Outcome: "value", Message: fmt.Sprint(output)}
 }
 
 func phase(result any, asked request) answer {

@@ -18,13 +18,15 @@ const timeout = 3 * time.Second
 type request struct {
 	Result    string  `json:"result"`
 	Condition *string `json:"condition,omitempty"`
+	// Expression makes the request one for a value of any type, which the answer's message prints.
+	Expression *string `json:"expression,omitempty"`
 	// Either of these makes the request one for a phase.
 	Success *string `json:"success,omitempty"`
 	Failure *string `json:"failure,omitempty"`
 }
 
 type answer struct {
-	// Outcome is "true", "false", "error", "timeout", or a phase.
+	// Outcome is "true", "false", "value", "error", "timeout", or a phase.
 	Outcome string `json:"outcome"`
 	// Kind says where an error came from: "syntax", "type", "run", "not bool", or "panic".
 	Kind    string `json:"kind,omitempty"`

@@ -5,9 +5,11 @@
 //! `CONDITIONS_FUZZ_SECONDS=600` goes on for that long with a new seed, which is printed and which
 //! `CONDITIONS_FUZZ_SEED` repeats.
 
+mod cross;
 mod generate;
 mod oracle;
 mod random;
+mod vocabulary;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -15,6 +17,7 @@ use std::time::{Duration, Instant};
 use conditions::{ErrorKind, Value, evaluate, phase};
 use interop::go_program;
 
+use self::cross::Cross;
 use self::generate::Generator;
 use self::oracle::{Answer, Oracle, Request};
 
@@ -91,24 +94,52 @@ fn conditions_give_the_phases_of_argo() {
 
 #[test]
 fn conditions_at_random_agree_with_go() {
+    let fixtures = fixtures();
+    let mut generator = Generator::new(seed(), &fixtures);
+    agree(|_| generator.case());
+}
+
+/// What built-ins, operators and methods make of values of every type, down to the last digit and the order of keys.
+#[test]
+fn conditions_at_random_have_the_values_of_go() {
+    let mut cross = Cross::new(seed());
+    agree(|oracle| {
+        let (result, expression) = cross.case();
+        let asked = oracle.ask(&[Request::expression(&result, &expression)]);
+        let condition = match asked.into_iter().next().flatten() {
+            Some(answer) if answer.outcome == "value" => {
+                format!("string({expression}) == {}", serde_json::json!(answer.message))
+            }
+            _ => format!("string({expression}) == \"\""),
+        };
+        (result, condition)
+    });
+}
+
+fn seed() -> u64 {
+    number_from("CONDITIONS_FUZZ_SEED").unwrap_or_else(|| match number_from("CONDITIONS_FUZZ_SECONDS") {
+        None => 1,
+        Some(_) => std::process::id().into(),
+    })
+}
+
+/// Has Go and us answer cases until the budget of the run is spent.
+#[expect(
+    clippy::print_stdout,
+    reason = "what was compared is the outcome of a long run"
+)]
+fn agree(mut case: impl FnMut(&mut Oracle) -> (String, String)) {
     let Some(program) = go_program("conditions") else {
         return;
     };
-    let seconds = number_from("CONDITIONS_FUZZ_SECONDS");
-    let seed = number_from("CONDITIONS_FUZZ_SEED").unwrap_or_else(|| match seconds {
-        None => 1,
-        Some(_) => std::process::id().into(),
-    });
-    let budget = match seconds {
+    let budget = match number_from("CONDITIONS_FUZZ_SECONDS") {
         None => Budget::Cases(6_000),
         Some(seconds) => Budget::Until(Instant::now() + Duration::from_secs(seconds)),
     };
-    let fixtures = fixtures();
-    let mut generator = Generator::new(seed, &fixtures);
     let mut oracle = Oracle::new(&program);
     let mut differ = Differences::default();
     while !budget.is_spent(differ.cases) {
-        let cases: Vec<(String, String)> = (0..500).map(|_| generator.case()).collect();
+        let cases: Vec<(String, String)> = (0..500).map(|_| case(&mut oracle)).collect();
         let requests: Vec<Request> = cases
             .iter()
             .map(|(result, condition)| Request::condition(result, condition))
@@ -129,7 +160,11 @@ fn conditions_at_random_agree_with_go() {
             differ.compare(result, condition, &answer, &mut again);
         }
     }
-    println!("seed {seed}, Go restarted {} times: {differ}", oracle.restarts);
+    println!(
+        "seed {}, Go restarted {} times: {differ}",
+        seed(),
+        oracle.restarts
+    );
     differ.fail();
 }
 

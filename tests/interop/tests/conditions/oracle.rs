@@ -7,12 +7,14 @@ use std::thread;
 
 use serde::{Deserialize, Serialize};
 
-/// A condition and what it is about; or two conditions and the phase they give.
+/// A condition and what it is about; or an expression and the value it has; or two conditions and the phase they give.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Request {
     pub(crate) result: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) condition: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expression: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) success: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -22,19 +24,33 @@ pub(crate) struct Request {
 impl Request {
     pub(crate) fn condition(result: &str, condition: &str) -> Self {
         Self {
-            result: result.to_owned(),
             condition: Some(condition.to_owned()),
-            success: None,
-            failure: None,
+            ..Self::about(result)
+        }
+    }
+
+    pub(crate) fn expression(result: &str, expression: &str) -> Self {
+        Self {
+            expression: Some(expression.to_owned()),
+            ..Self::about(result)
         }
     }
 
     pub(crate) fn phase(result: &str, success: &str, failure: &str) -> Self {
         Self {
-            result: result.to_owned(),
-            condition: None,
             success: Some(success.to_owned()),
             failure: Some(failure.to_owned()),
+            ..Self::about(result)
+        }
+    }
+
+    fn about(result: &str) -> Self {
+        Self {
+            result: result.to_owned(),
+            condition: None,
+            expression: None,
+            success: None,
+            failure: None,
         }
     }
 }

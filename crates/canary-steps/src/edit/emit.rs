@@ -4,6 +4,24 @@ use serde_json::Value;
 
 use super::{json, scalar};
 
+/// An object as a YAML document, in blocks, with its keys in the order of the alphabet and a line break at its end. Every
+/// text in it is text to every YAML reader that Kubernetes uses: `on` and `0644` are quoted.
+///
+/// ```
+/// let yaml = canary_steps::edit::yaml(&serde_json::json!({"kind": "A", "spec": {"mode": "on", "list": [1, {}]}}));
+/// assert_eq!(yaml, "kind: A\nspec:\n  list:\n  - 1\n  - {}\n  mode: \"on\"\n");
+/// ```
+#[must_use]
+pub fn yaml(value: &Value) -> String {
+    let mut out = String::new();
+    match value {
+        Value::Object(map) if !map.is_empty() => mapping(&mut out, map, "\n"),
+        other => out.push_str(&flow(other)),
+    }
+    out.push('\n');
+    out
+}
+
 /// The value on one line; valid wherever YAML takes a node.
 pub(crate) fn flow(value: &Value) -> String {
     json::yaml_safe(&value.to_string()).into_owned()
@@ -165,7 +183,8 @@ mod tests {
         fn what_is_written_is_read_again(value in values(), indent in 0_usize..6) {
             let key = " ".repeat(indent);
             prop_assert_eq!(&read(&format!("{key}k:{}\n", behind_key(&value, indent, "\n"))), &json!({ "k": &value }));
-            prop_assert_eq!(&read(&format!("k: {}\n", flow(&value))), &json!({ "k": value }));
+            prop_assert_eq!(&read(&format!("k: {}\n", flow(&value))), &json!({ "k": &value }));
+            prop_assert_eq!(&read(&yaml(&value)), &value);
         }
     }
 }

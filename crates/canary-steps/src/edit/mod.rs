@@ -1,5 +1,6 @@
 //! Finding Rollouts in manifests and changing their fields, byte for byte elsewhere. No IO.
 
+mod append;
 mod document;
 mod emit;
 mod json;
@@ -11,7 +12,9 @@ mod splice;
 mod tree;
 mod value;
 
+pub use append::append;
 pub use document::{Document, Form, SplitError, split};
+pub use emit::yaml;
 pub use json::yaml_safe;
 pub use manifests::{
     Found, Manifest, Unread, WriteError, any_object, find, names_of, read, workload_images, write,

@@ -18,23 +18,23 @@ pub(super) fn behind_comment(text: &str, colon: usize, value_start: usize) -> us
     }
 }
 
-pub(super) fn only_comment(rest_of_line: &str) -> bool {
+pub(crate) fn only_comment(rest_of_line: &str) -> bool {
     let rest = rest_of_line.trim();
     rest.is_empty() || rest.starts_with('#')
 }
 
-pub(super) fn line_start(text: &str, at: usize) -> usize {
+pub(crate) fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind('\n').map_or(0, |n| n + 1)
 }
 
 /// Columns in front of `at`; `None` where something else than ASCII stands there, whose width YAML counts otherwise.
-pub(super) fn column(text: &str, at: usize) -> Option<usize> {
+pub(crate) fn column(text: &str, at: usize) -> Option<usize> {
     let before = &text[line_start(text, at)..at];
     before.is_ascii().then_some(before.len())
 }
 
 /// How lines end around `at`.
-pub(super) fn line_end(text: &str, at: usize) -> &'static str {
+pub(crate) fn line_end(text: &str, at: usize) -> &'static str {
     let line = text[at..].find('\n').map(|n| &text[..at + n]);
     if line.is_some_and(|l| l.ends_with('\r')) {
         "\r\n"

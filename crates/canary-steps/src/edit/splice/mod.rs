@@ -5,7 +5,7 @@
 //! to touch – the smallest node around it that can be is written anew, on one line.
 
 mod edits;
-mod lines;
+pub(super) mod lines;
 #[cfg(test)]
 mod tests;
 mod trail;

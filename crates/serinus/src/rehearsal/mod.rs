@@ -5,4 +5,5 @@ pub mod demo;
 pub mod journal;
 pub mod play;
 pub mod script;
+mod workload;
 pub mod yours;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::script::{Act, Ending, Script, Version};
+use super::workload::{self, WorkloadError};
 use crate::stage::api::resource;
 use crate::stage::app::Behaviour;
 use crate::stage::gateway::CONTROLLER_NAME;
@@ -56,6 +57,9 @@ pub enum ScriptError {
     /// It cannot be played.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// It has no pod template.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
     /// There is nothing to split.
     #[error("no HTTPRoute in the manifests refers to Service {0} in a rule that a plain request reaches")]
     NoRoute(String),
@@ -67,9 +71,10 @@ pub enum ScriptError {
 /// Makes the script: the Rollout as it stands, then once more with a changed pod template.
 pub fn script(manifests: Vec<Value>, wishes: &Wishes) -> Result<Yours, ScriptError> {
     let mut notes = Vec::new();
-    let (rollouts, others): (Vec<Value>, Vec<Value>) =
+    let (rollouts, mut others): (Vec<Value>, Vec<Value>) =
         manifests.into_iter().partition(|o| o["kind"] == "Rollout");
-    let rollout = choose(rollouts, wishes.rollout.as_deref())?;
+    let mut rollout = choose(rollouts, wishes.rollout.as_deref())?;
+    let workload = workload::resolve(&mut rollout, &mut others)?;
     let spec = Spec::read(&rollout)?;
     let mut objects = known(others, &spec.namespace, &mut notes);
     let (route, mut path, host) = entrance(&objects, &spec)?;
@@ -86,6 +91,13 @@ pub fn script(manifests: Vec<Value>, wishes: &Wishes) -> Result<Yours, ScriptErr
             "the analysis asks the stage's gateway for a success rate of {} %, not the templates' providers",
             wishes.analysis.success_rate * 100.0
         ));
+    }
+    let mut said = Vec::new();
+    if let Some(workload) = workload {
+        notes.push(format!(
+            "the pod template is that of {workload}; the stage plays the Rollout's pods, and no others"
+        ));
+        said.push(format!("changed the pod template of {workload}"));
     }
     let mut canary = rollout.clone();
     canary["spec"]["template"]["metadata"]["annotations"]["serinus.dev/rehearsal"] = "canary".into();
@@ -114,7 +126,7 @@ pub fn script(manifests: Vec<Value>, wishes: &Wishes) -> Result<Yours, ScriptErr
             },
             acts: vec![Act {
                 title,
-                said: Vec::new(),
+                said,
                 version: Version {
                     rollout: canary,
                     behaviour: Behaviour {
@@ -351,6 +363,45 @@ mod tests {
         assert_ne!(
             Spec::read(before).unwrap().template_hash,
             Spec::read(after).unwrap().template_hash
+        );
+    }
+
+    #[test]
+    fn a_change_of_the_workload_is_the_release() {
+        let mut referring = rollout();
+        let spec = &mut referring["spec"];
+        let template = spec["template"].take();
+        spec["workloadRef"] = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
+        let deployment = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "demo"},
+            "spec": {"replicas": 0, "selector": spec["selector"].take(), "template": template.clone()},
+        });
+        let yours = script(vec![referring, deployment, route(SPLIT)], &wishes()).unwrap();
+        let script = yours.script;
+        assert_eq!(
+            script.notes.last().unwrap(),
+            "the pod template is that of Deployment web; the stage plays the Rollout's pods, and no others"
+        );
+        assert!(
+            script.notes.iter().all(|note| !note.contains("left out")),
+            "{:?}",
+            script.notes
+        );
+        assert_eq!(
+            script.acts[0].said,
+            ["changed the pod template of Deployment web"]
+        );
+        assert_eq!(script.before.rollout["spec"]["template"], template);
+        let selector = &script.before.rollout["spec"]["selector"];
+        let service = script
+            .objects
+            .iter()
+            .find(|o| o["metadata"]["name"] == "web-canary");
+        assert_eq!(service.unwrap()["spec"]["selector"], selector["matchLabels"]);
+        let hash = |rollout: &Value| Spec::read(rollout).unwrap().template_hash;
+        assert_ne!(
+            hash(&script.before.rollout),
+            hash(&script.acts[0].version.rollout)
         );
     }
 

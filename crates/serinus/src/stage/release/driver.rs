@@ -421,7 +421,7 @@ impl<'a> Driver<'a> {
     }
 
     fn write_rollout(&self) -> Result<(), DriveError> {
-        let object = self.release.to_json();
+        let object = self.release.stored();
         let (namespace, name) = (&self.release.spec.namespace, &self.release.spec.name);
         let status = object["status"].clone();
         self.stage.api.apply(object)?;

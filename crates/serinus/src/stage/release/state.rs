@@ -194,7 +194,20 @@ impl Release {
         shares
     }
 
-    /// The Rollout as a plugin gets it: what the user wrote, the revision annotation and the status.
+    /// The Rollout as the API has it: as [`Release::to_json`], without a pod template that is its workload's (Go:
+    /// `RolloutSpec.MarshalJSON`).
+    pub fn stored(&self) -> Value {
+        let mut object = self.to_json();
+        if !object["spec"]["workloadRef"].is_null()
+            && let Some(spec) = object["spec"].as_object_mut()
+        {
+            spec.remove("template");
+        }
+        object
+    }
+
+    /// The Rollout as a plugin gets it: what the user wrote with the pod template of its workload, the controller's
+    /// annotations and the status.
     pub fn to_json(&self) -> Value {
         let mut object = self.object.clone();
         object["metadata"]["namespace"] = self.spec.namespace.clone().into();
@@ -203,6 +216,10 @@ impl Release {
             *annotations = json!({});
         }
         annotations["rollout.argoproj.io/revision"] = self.revision.to_string().into();
+        if !self.object["spec"]["workloadRef"].is_null() {
+            // Each release is a change of the workload here, so its generation is the revision.
+            annotations["rollout.argoproj.io/workload-generation"] = self.revision.to_string().into();
+        }
         object["status"] = json!(self.status);
         object
     }

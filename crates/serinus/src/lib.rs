@@ -1,4 +1,4 @@
-//! Companion of the Serinus plugins: rehearse a release, measure a split.
+//! Companion of the Serinus plugins: migrate a Deployment, rehearse a release, measure a split.
 //!
 //! The binary `serinus` is documented in `docs/serinus.md`; this library is what it is made of.
 //!
@@ -6,6 +6,7 @@
 //!   this process. It follows kube-apiserver for what a router can see of it, the Gateway API for what an HTTPRoute
 //!   means, and argo-rollouts v1.10 (`rollout/trafficrouting.go` and around it) for the calls and their order.
 //! - [`rehearsal`]: a script of releases played on that stage under constant load.
+//! - [`migrate`]: a Rollout from a Deployment, its Service and its route, and the order in which to apply them.
 //! - [`measure`]: requests sent, answers counted by who served them, counts judged by exact intervals.
 //! - [`report`] and [`view`]: what was found, as text, JSON, HTML, or a picture redrawn on a terminal.
 //! - [`plugin`]: the traffic router, started and called over go-plugin as the controller does it.
@@ -34,6 +35,7 @@
 pub mod cli;
 pub mod manifests;
 pub mod measure;
+pub mod migrate;
 pub mod plugin;
 pub mod rehearsal;
 pub mod report;

@@ -14,18 +14,38 @@ pub struct ManifestError {
     pub problem: String,
 }
 
+/// An object of a manifest, and the text in which it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// A YAML or JSON document with this object alone, ending with a line break.
+    pub text: String,
+    /// What Kubernetes takes it for.
+    pub value: Value,
+    /// Whether the object stood in a List, and its text was written anew.
+    pub rewritten: bool,
+}
+
 /// The objects of a YAML or JSON stream; the items of a List are taken out of it.
 pub fn read(name: &str, text: &str) -> Result<Vec<Value>, ManifestError> {
+    Ok(documents(name, text)?
+        .into_iter()
+        .map(|document| document.value)
+        .collect())
+}
+
+/// The objects of a YAML or JSON stream, each with its own text; the items of a List get one.
+pub fn documents(name: &str, text: &str) -> Result<Vec<Document>, ManifestError> {
     let error = |problem: String| ManifestError {
         name: name.to_owned(),
         problem,
     };
-    let mut objects = Vec::new();
+    let mut documents = Vec::new();
     for document in edit::split(text).map_err(|e| error(e.to_string()))? {
-        let value = one(&text[document.range], document.line).map_err(error)?;
-        take(value, document.line, &mut objects).map_err(error)?;
+        let text = &text[document.range];
+        let value = one(text, document.line).map_err(error)?;
+        take(value, Some(text), document.line, &mut documents).map_err(error)?;
     }
-    Ok(objects)
+    Ok(documents)
 }
 
 /// The Rollout `name` of a manifest after somebody typed `choice` beside it in Argo CD: the text as
@@ -56,15 +76,20 @@ fn one(document: &str, line: usize) -> Result<Value, String> {
     edit::read(document).map_err(|error| format!("line {}: {}", line + error.line - 1, error.problem))
 }
 
-fn take(mut value: Value, line: usize, objects: &mut Vec<Value>) -> Result<(), String> {
-    let text = |field: &str| {
+fn take(
+    mut value: Value,
+    text: Option<&str>,
+    line: usize,
+    documents: &mut Vec<Document>,
+) -> Result<(), String> {
+    let field = |field: &str| {
         value
             .get(field)
             .and_then(Value::as_str)
             .unwrap_or_default()
             .to_owned()
     };
-    let (api_version, kind) = (text("apiVersion"), text("kind"));
+    let (api_version, kind) = (field("apiVersion"), field("kind"));
     if value.is_null() {
         return Ok(());
     }
@@ -76,10 +101,21 @@ fn take(mut value: Value, line: usize, objects: &mut Vec<Value>) -> Result<(), S
     if kind.ends_with("List")
         && let Some(Value::Array(items)) = value.get_mut("items").map(Value::take)
     {
-        return items.into_iter().try_for_each(|item| take(item, line, objects));
+        return items
+            .into_iter()
+            .try_for_each(|item| take(item, None, line, documents));
     }
-    objects.push(value);
+    documents.push(Document {
+        text: text.map_or_else(|| edit::yaml(&value), with_line_break),
+        rewritten: text.is_none(),
+        value,
+    });
     Ok(())
+}
+
+fn with_line_break(text: &str) -> String {
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    format!("{text}{end}")
 }
 
 #[cfg(test)]
@@ -97,6 +133,18 @@ mod tests {
             json!({"apiVersion": "v1", "kind": "A"}),
         ];
         assert_eq!(read("a.yaml", text).unwrap(), want);
+    }
+
+    #[test]
+    fn objects_have_their_text() {
+        let text = "# front\n---\n# mine\nkind: A   # kept\napiVersion: v1\n---\napiVersion: v1\nkind: List\nitems:\n- {kind: B, apiVersion: v1, on: 'yes'}\n";
+        let documents = documents("a.yaml", text).unwrap();
+        let texts: Vec<_> = documents.iter().map(|d| (d.text.as_str(), d.rewritten)).collect();
+        let want = [
+            ("# mine\nkind: A   # kept\napiVersion: v1\n", false),
+            ("apiVersion: v1\nkind: B\n\"true\": \"yes\"\n", true),
+        ];
+        assert_eq!(texts, want);
     }
 
     #[test]

@@ -3,11 +3,14 @@
 mod demo;
 mod logs;
 mod measure;
+mod migrate;
 mod rehearse;
 mod show;
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::view::live::write_out;
@@ -29,6 +32,8 @@ enum Command {
     Demo(demo::Args),
     /// Your own Rollout and route on the same stage.
     Rehearse(rehearse::Args),
+    /// A Rollout from your Deployment, and how to get there without losing a request.
+    Migrate(migrate::Args),
     /// Ask a URL many times, and tell whether the traffic is split as it should be.
     Measure(measure::Args),
 }
@@ -46,6 +51,7 @@ pub fn run() -> ExitCode {
         match cli.command {
             Command::Demo(args) => demo::run(args).await,
             Command::Rehearse(args) => rehearse::run(args).await,
+            Command::Migrate(args) => migrate::run(&args),
             Command::Measure(args) => measure::run(args).await,
         }
     });
@@ -59,6 +65,17 @@ pub fn run() -> ExitCode {
 fn failed(error: &anyhow::Error) -> ExitCode {
     tracing::error!("{error:#}");
     ExitCode::from(2)
+}
+
+/// What a file is called in messages, and what is in it; `-` is standard input.
+fn read_file(file: &Path) -> anyhow::Result<(String, String)> {
+    let name = file.display().to_string();
+    let text = if name == "-" {
+        std::io::read_to_string(std::io::stdin()).context("cannot read standard input")?
+    } else {
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?
+    };
+    Ok((name, text))
 }
 
 /// Writes to standard output; a closed pipe is nobody's error.

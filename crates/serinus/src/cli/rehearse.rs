@@ -1,10 +1,9 @@
 //! `serinus rehearse`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
-
+use super::read_file;
 use super::show::{Show, settings, show};
 use crate::manifests;
 use crate::rehearsal::yours::{Wishes, script};
@@ -71,17 +70,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<bool> {
     show(&yours.script, &args.show, settings).await
 }
 
-fn read(
-    file: &PathBuf,
-    steps: Option<&str>,
-    rollout: Option<&str>,
-) -> anyhow::Result<Vec<serde_json::Value>> {
-    let name = file.display().to_string();
-    let mut text = if name == "-" {
-        std::io::read_to_string(std::io::stdin()).context("cannot read standard input")?
-    } else {
-        std::fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?
-    };
+fn read(file: &Path, steps: Option<&str>, rollout: Option<&str>) -> anyhow::Result<Vec<serde_json::Value>> {
+    let (name, mut text) = read_file(file)?;
     let objects = manifests::read(&name, &text)?;
     let Some(steps) = steps else { return Ok(objects) };
     let mut named: Vec<String> = objects

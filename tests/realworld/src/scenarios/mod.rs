@@ -15,6 +15,7 @@ mod experiment;
 mod faults;
 mod flap;
 mod idle;
+mod migration;
 mod mirror;
 mod no_503;
 mod ping_pong;
@@ -102,6 +103,7 @@ pub const SCENES: &[Scene] = &[
     release::SCENE,
     abort::SCENE,
     bad_input::SCENE,
+    migration::SCENE,
     plugin_killed::SCENE,
     idle::SCENE,
     controller_killed::SCENE,

@@ -98,10 +98,9 @@ impl Cast<'_, '_> {
         for route in self.routes {
             order.push(apply(
                 &route.document,
-                format!(
-                    "the second backend has the weight 0: every request goes where it went. It comes before the Rollout, because \
-                     the traffic router refuses a route without both Services, and a refused call starts no pods."
-                ),
+                "the second backend has the weight 0: every request goes where it went. It comes before the Rollout, because \
+                 the traffic router refuses a route without both Services, and a refused call starts no pods."
+                    .to_owned(),
             ));
         }
         let fate = match self.template {
@@ -204,7 +203,7 @@ impl Cast<'_, '_> {
                 object.title()
             ));
         }
-        if text(&service.value["spec"]["type"]) != "" && service.value["spec"]["type"] != "ClusterIP" {
+        if !matches!(text(&service.value["spec"]["type"]), "" | "ClusterIP") {
             notes.push(format!(
                 "{}: it is of type {}; the canary's is reached inside of the cluster only",
                 service.title(),

@@ -13,6 +13,7 @@ mod gateway;
 mod issues;
 mod levels;
 mod managed;
+mod owners;
 mod properties;
 mod sticky;
 

@@ -1,4 +1,4 @@
-//! Events on the Rollout: one sentence that tells a developer what happened to traffic, and why.
+//! Events on the Rollout, or on the route of one that is no more: one sentence that tells a developer what happened to traffic, and why.
 //!
 //! Sent aside: no call waits for an event, and one that cannot be sent is dropped. Kubernetes events need `create` on
 //! `events`, which the controller's own role has.
@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
-use crate::apply::{Api, ApiError};
+use crate::RouteKey;
+use crate::apply::{Api, ApiError, Object};
 
 /// The same sentence about the same Rollout is not sent again within this time.
 const QUIET: Duration = Duration::from_secs(600);
@@ -41,7 +42,7 @@ pub(crate) enum Reason {
     WeightUnconfirmed,
     /// Somebody else changed weights or rules of a release, and they were set right.
     RouteReverted,
-    /// Another Rollout was deleted in the midst of its release, which was ended.
+    /// A Rollout was deleted in the midst of its release, which was ended.
     ReleaseAbandoned,
     /// A route is not there, and need not be yet.
     RouteMissing,
@@ -86,22 +87,42 @@ impl Events {
 
     /// Tells the Rollout's people, and the log.
     pub(crate) fn warn(&self, rollout: &Rollout, reason: Reason, message: &str) {
-        if !self.is_news(rollout, reason, message) {
+        let key = rollout.key();
+        if !self.is_news(&key, reason, message) {
             return;
         }
-        tracing::warn!(rollout = rollout.key(), reason = reason.name(), "{message}");
+        tracing::warn!(rollout = key, reason = reason.name(), "{message}");
+        let metadata = &rollout.metadata;
+        let about = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "namespace": metadata.namespace,
+            "name": metadata.name, "uid": metadata.uid, "resourceVersion": metadata.resource_version});
+        self.send(&about, reason, message);
+    }
+
+    /// Tells those who look at a route, and the log: of a Rollout that is no more.
+    pub(crate) fn warn_of_route(&self, key: &RouteKey, route: &Object, reason: Reason, message: &str) {
+        if !self.is_news(&key.to_string(), reason, message) {
+            return;
+        }
+        tracing::warn!(route = key.to_string(), reason = reason.name(), "{message}");
+        let metadata = &route["metadata"];
+        let about = json!({"apiVersion": route["apiVersion"], "kind": route["kind"], "namespace": key.namespace,
+            "name": key.name, "uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]});
+        self.send(&about, reason, message);
+    }
+
+    fn send(&self, about: &Value, reason: Reason, message: &str) {
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             return;
         };
         let event = event(
-            rollout,
+            about,
             reason,
             message,
             Timestamp::now(),
             self.hasher.hash_one(Instant::now()),
         );
         let (api, refused) = (Arc::clone(&self.api), Arc::clone(&self.refused));
-        let namespace = rollout.metadata.namespace.clone();
+        let namespace = about["namespace"].as_str().unwrap_or_default().to_owned();
         tokio::spawn(async move {
             let _slot = slot;
             let sent = timeout(DEADLINE, api.post_event(&namespace, &event)).await;
@@ -115,9 +136,9 @@ impl Events {
         });
     }
 
-    fn is_news(&self, rollout: &Rollout, reason: Reason, message: &str) -> bool {
+    fn is_news(&self, about: &str, reason: Reason, message: &str) -> bool {
         let now = Instant::now();
-        let sentence = self.hasher.hash_one((rollout.key(), reason, message));
+        let sentence = self.hasher.hash_one((about, reason, message));
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.len() >= REMEMBERED {
             said.retain(|_, when| now - *when < QUIET);
@@ -129,19 +150,22 @@ impl Events {
     }
 }
 
-/// A core/v1 Event about the Rollout.
-fn event(rollout: &Rollout, reason: Reason, message: &str, now: Timestamp, unique: u64) -> Value {
-    let metadata = &rollout.metadata;
+/// A core/v1 Event about an object.
+fn event(about: &Value, reason: Reason, message: &str, now: Timestamp, unique: u64) -> Value {
     let message: String = message.chars().take(MAX_MESSAGE).collect();
     // Event times are whole seconds.
     let now = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     // An object's name is at most 253 characters long.
-    let name: String = metadata.name.chars().take(230).collect();
+    let name: String = about["name"]
+        .as_str()
+        .unwrap_or_default()
+        .chars()
+        .take(230)
+        .collect();
     json!({
         "apiVersion": "v1", "kind": "Event",
-        "metadata": {"namespace": metadata.namespace, "name": format!("{name}.{unique:016x}")},
-        "involvedObject": {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "namespace": metadata.namespace,
-            "name": metadata.name, "uid": metadata.uid, "resourceVersion": metadata.resource_version},
+        "metadata": {"namespace": about["namespace"], "name": format!("{name}.{unique:016x}")},
+        "involvedObject": about,
         "type": "Warning", "reason": reason.name(), "message": message,
         "firstTimestamp": now, "lastTimestamp": now, "count": 1,
         "source": {"component": "rollouts-plugin-trafficrouter-gatewayapi"},
@@ -167,18 +191,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_about_the_rollout() {
-        let rollout: Rollout = serde_json::from_value(
-            json!({"metadata": {"name": "web", "namespace": "shop", "uid": "u", "resourceVersion": "7"}}),
-        )
-        .unwrap();
+    fn an_event_is_about_an_object() {
+        let about = json!({"kind": "Rollout", "name": "web", "namespace": "shop", "uid": "u", "resourceVersion": "7"});
         let now = "2026-01-02T03:04:05.678Z".parse().unwrap();
-        let event = event(&rollout, Reason::WeightNotServed, &"ü".repeat(2000), now, 10);
+        let event = event(&about, Reason::WeightNotServed, &"ü".repeat(2000), now, 10);
         assert_eq!(
             event["metadata"],
             json!({"namespace": "shop", "name": "web.000000000000000a"})
         );
-        assert_eq!(event["involvedObject"]["uid"], "u");
+        assert_eq!(event["involvedObject"], about);
         assert_eq!(
             (&event["firstTimestamp"], &event["reason"]),
             (&json!("2026-01-02T03:04:05Z"), &json!("WeightNotServed"))

@@ -4,27 +4,31 @@ mod cycles;
 mod features;
 mod orphans;
 mod routes;
+mod standing;
+mod sweep;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
 use jiff::Timestamp;
 use rollouts_plugin::types::{Rollout, SetHeaderRoute, SetMirrorRoute, WeightDestination};
 use rollouts_plugin::{RpcError, RpcResult, TrafficRouter, Verified};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use self::cycles::{Asked, Cycles};
 use self::features::KnownFeatures;
 use self::orphans::Orphans;
 use self::routes::{Report, Routes};
-use crate::apply::{Applier, ApplyError, Object};
+use self::standing::{Guard, Standings};
+use self::sweep::Sweep;
+use crate::apply::{Applier, ApplyError};
 use crate::config::{Config, PluginName};
 use crate::events::{Events, Reason};
-use crate::intent::{Call, Intent, is_fully_promoted};
-use crate::plan::{plan_orphan, plan_route};
+use crate::intent::{Call, Intent, is_fully_promoted, is_over};
+use crate::plan::plan_route;
 use crate::verify::{Settle, Verdict, is_asked, judge, only_failure_protects};
 
 /// How long `VerifyWeight` looks before it says "not yet": the controller comes back only after 10 s.
@@ -62,28 +66,31 @@ impl Default for Settings {
 /// The traffic router of one controller.
 pub struct Router {
     name: PluginName,
-    applier: Applier,
+    applier: Arc<Applier>,
     settings: Settings,
     cycles: Cycles,
-    orphans: Orphans,
+    orphans: Arc<Orphans>,
+    standings: Arc<Standings>,
     features: KnownFeatures,
-    events: Events,
-    serves_metrics: AtomicBool,
+    events: Arc<Events>,
+    /// What goes on beside the calls, from the first one on.
+    tasks: Mutex<JoinSet<()>>,
 }
 
 impl Router {
     /// A router that finds its configuration under this name and reaches routes through this applier.
     pub fn new(name: PluginName, applier: Applier, settings: Settings) -> Self {
-        let events = Events::new(Arc::clone(applier.api()));
+        let events = Arc::new(Events::new(Arc::clone(applier.api())));
         Self {
             name,
-            applier,
+            applier: Arc::new(applier),
             settings,
             cycles: Cycles::default(),
-            orphans: Orphans::default(),
+            orphans: Arc::default(),
+            standings: Arc::default(),
             features: KnownFeatures::default(),
             events,
-            serves_metrics: AtomicBool::new(false),
+            tasks: Mutex::default(),
         }
     }
 
@@ -112,38 +119,8 @@ impl Router {
         let report = routes
             .apply(rollout, config, intent, (&self.events, &self.features), deadline)
             .await;
-        self.tidy(rollout, &report, deadline).await;
+        self.orphans.heard(&rollout.key(), report.routes());
         Ok(report)
-    }
-
-    /// Ends the releases of Rollouts that were deleted in the midst of them. What cannot be found out or done is tried
-    /// again with a later call.
-    async fn tidy(&self, rollout: &Rollout, report: &Report, deadline: Instant) {
-        for (owner, key) in self.orphans.suspects(&rollout.key(), report.routes()) {
-            let Some((namespace, name)) = owner.split_once('/') else {
-                continue;
-            };
-            let path = format!("/apis/argoproj.io/v1alpha1/namespaces/{namespace}/rollouts/{name}");
-            match tokio::time::timeout_at(deadline, self.applier.api().get(path)).await {
-                Ok(Err(error)) if error.is_missing() => {}
-                _ => continue,
-            }
-            let plan = |route: &Object| plan_orphan(&key, route, &owner);
-            match self.applier.update(&key, deadline, plan).await {
-                Ok(_) => {
-                    self.orphans.forget(&owner);
-                    let message = format!(
-                        "{key}: Rollout {owner} was deleted in mid-release, all of its traffic is stable again"
-                    );
-                    self.events.warn(rollout, Reason::ReleaseAbandoned, &message);
-                }
-                Err(error) => tracing::warn!(
-                    rollout = owner,
-                    error = RpcError::chain(&error).as_str(),
-                    "its release cannot be ended although it was deleted"
-                ),
-            }
-        }
     }
 
     async fn set_managed(
@@ -161,6 +138,7 @@ impl Router {
                 rollout.key()
             )));
         }
+        self.standings.end(&rollout.key());
         let intent = self.intent(rollout, &config, call)?;
         let report = self
             .apply(rollout, &config, intent, self.applier.deadline())
@@ -292,10 +270,28 @@ impl Router {
 
 impl TrafficRouter for Router {
     async fn init(&self) -> RpcResult {
-        if let Some(address) = self.settings.metrics
-            && !self.serves_metrics.swap(true, Ordering::Relaxed)
-        {
-            tokio::spawn(Arc::clone(self.applier.api().metrics()).serve(address));
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        // The controller may say it again.
+        if tasks.is_empty() {
+            let sweep = Sweep {
+                applier: Arc::clone(&self.applier),
+                orphans: Arc::clone(&self.orphans),
+                standings: Arc::clone(&self.standings),
+                events: Arc::clone(&self.events),
+            };
+            tasks.spawn(sweep.run());
+            if let Some(changes) = self.applier.changes() {
+                let guard = Guard {
+                    applier: Arc::clone(&self.applier),
+                    standings: Arc::clone(&self.standings),
+                    events: Arc::clone(&self.events),
+                };
+                tasks.spawn(guard.run(changes));
+            }
+            if let Some(address) = self.settings.metrics {
+                let metrics = Arc::clone(self.applier.api().metrics());
+                tasks.spawn(async move { match metrics.serve(address).await {} });
+            }
         }
         Ok(())
     }
@@ -311,6 +307,7 @@ impl TrafficRouter for Router {
         desired_weight: i32,
         additional: &[WeightDestination],
     ) -> RpcResult {
+        self.standings.end(&rollout.key());
         let config = self.config(rollout)?;
         let mut intent = self.intent(rollout, &config, Call::SetWeight(desired_weight, additional))?;
         if self.holds_promotion(rollout) {
@@ -335,11 +332,17 @@ impl TrafficRouter for Router {
                 .await?;
             let removed = self.cycles.has_removed(rollout);
             let asked = Asked::of(rollout, desired_weight, additional, removed);
+            if !is_held && let Some(standing) = report.take_standing(&rollout.key()) {
+                self.standings.begin(standing);
+            }
             if self
                 .cycles
                 .remember(rollout, (!is_held).then_some(asked), &report)
             {
                 report.tell_drift(rollout, &self.events, self.applier.api().metrics());
+            }
+            if is_over(rollout) {
+                report.disown(&self.applier).await;
             }
             report.measure(rollout, desired_weight, &services, self.applier.api().metrics());
             if has_one_version(rollout) {
@@ -435,6 +438,7 @@ impl TrafficRouter for Router {
 
     async fn remove_managed_routes(&self, rollout: &Rollout) -> RpcResult {
         let config = self.config(rollout)?;
+        self.standings.end(&rollout.key());
         self.cycles.begin_removed(rollout);
         let intent = self.intent(rollout, &config, Call::RemoveManagedRoutes)?;
         let report = self

@@ -41,6 +41,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a connection may be silent before the kernel asks whether the peer is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
+const JSON: &str = "application/json";
+/// Objects without `spec` and `status` (Kubernetes API concepts, "Alternate representations of resources").
+const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+/// Objects of a page.
+const PAGE: usize = 100;
+
 const USER_AGENT: &str = concat!(
     "rollouts-plugin-trafficrouter-gatewayapi/",
     env!("CARGO_PKG_VERSION")
@@ -163,8 +169,23 @@ impl Api {
             "{}?watch=true&allowWatchBookmarks=true&resourceVersion={from}",
             collection(version, scope)
         );
-        let (body, address) = self.open(Method::GET, path, Bytes::new()).await?;
+        let (body, address) = self.open(Method::GET, path, Bytes::new(), JSON).await?;
         Ok(Lines::new(body, address))
+    }
+
+    /// A page of all routes of a kind, without anything but their metadata; `from` is the `metadata.continue` of the
+    /// page before.
+    pub(crate) async fn metadata(&self, kind: RouteKind, from: &str) -> Result<Object, ApiError> {
+        let scope = Scope {
+            kind,
+            namespace: None,
+        };
+        let from = url_encoded(from);
+        self.in_served_version(kind, |version| {
+            let path = format!("{}?limit={PAGE}&continue={from}", collection(version, &scope));
+            self.send_as(Method::GET, path, Bytes::new(), METADATA)
+        })
+        .await
     }
 
     /// The routes that a selector finds, by name, with their labels as compact JSON.
@@ -266,24 +287,40 @@ impl Api {
     }
 
     async fn send(&self, method: Method, path: String, body: Bytes) -> Result<Object, ApiError> {
-        let (body, address) = self.open(method, path, body).await?;
+        self.send_as(method, path, body, JSON).await
+    }
+
+    async fn send_as(
+        &self,
+        method: Method,
+        path: String,
+        body: Bytes,
+        accept: &'static str,
+    ) -> Result<Object, ApiError> {
+        let (body, address) = self.open(method, path, body, accept).await?;
         let body = collect(body, &address).await?;
         serde_json::from_slice(&body).map_err(|error| ApiError::Unreadable(error.to_string()))
     }
 
     /// Sends a request; the body of its answer, where that is a success, and the API server's address.
-    async fn open(&self, method: Method, path: String, body: Bytes) -> Result<(Body, String), ApiError> {
+    async fn open(
+        &self,
+        method: Method,
+        path: String,
+        body: Bytes,
+        accept: &'static str,
+    ) -> Result<(Body, String), ApiError> {
         let connection = self.connection().await?;
         let address = connection.address.clone();
         let mut request = Request::builder()
             .method(&method)
             .uri(path)
-            .header(header::ACCEPT, "application/json")
+            .header(header::ACCEPT, accept)
             .header(header::USER_AGENT, USER_AGENT);
         if !body.is_empty() {
             let kind = match method {
                 Method::PATCH => "application/json-patch+json",
-                _ => "application/json",
+                _ => JSON,
             };
             request = request.header(header::CONTENT_TYPE, kind);
         }

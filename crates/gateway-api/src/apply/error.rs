@@ -132,7 +132,7 @@ impl ApiError {
     }
 
     /// Whether the same request may succeed a little later.
-    pub(super) fn is_passing(&self) -> bool {
+    pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Timeout(_) | Self::Unreadable(_) => true,
             Self::Refused(status) => matches!(status.code, 408 | 409 | 429 | 500 | 502 | 503 | 504),

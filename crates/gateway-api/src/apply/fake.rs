@@ -234,7 +234,7 @@ impl Fake {
         let query = head.uri.query().unwrap_or_default();
         let verb = match head.method.as_str() {
             "GET" if query.contains("watch=true") => "WATCH",
-            "GET" if query.contains("limit=1") => "LIST",
+            "GET" if query.contains("limit=") => "LIST",
             other => other,
         };
         self.log.lock().unwrap().push(format!("{verb} {}", head.uri));
@@ -314,6 +314,20 @@ impl Fake {
             return Response::new(StreamBody::new(lines).boxed_unsync());
         }
         let mut objects = self.objects.lock().unwrap();
+        if let Some((_, from)) = query.split_once("limit=100&continue=") {
+            // A page has one object.
+            let from = from.parse().unwrap_or(0);
+            let mut below = objects
+                .iter()
+                .filter(|(known, _)| is_below(known, path))
+                .skip(from);
+            let items = below
+                .next()
+                .map(|(_, object)| json!({"metadata": object["metadata"]}));
+            let next = below.next().map(|_| (from + 1).to_string());
+            let list = json!({"metadata": {"continue": next}, "items": items.as_slice()});
+            return response(200, &list.to_string());
+        }
         if query.contains("limit=1") {
             let versions = objects.values().filter_map(version);
             let list = json!({"metadata": {"resourceVersion": versions.max().unwrap_or(1).to_string()}, "items": []});
@@ -351,8 +365,8 @@ impl Fake {
                     patched
                 }
             };
-            if head.method == Method::PUT {
-                assert_eq!(new["metadata"]["managedFields"], Value::Null);
+            if new["metadata"]["managedFields"].is_null() {
+                new["metadata"]["managedFields"] = object["metadata"]["managedFields"].clone();
             }
             if new["metadata"]["resourceVersion"] != object["metadata"]["resourceVersion"] {
                 return status(409, "Conflict");
@@ -360,8 +374,12 @@ impl Fake {
             if new["spec"] != object["spec"] {
                 new["metadata"]["generation"] = json!(object["metadata"]["generation"].as_i64().unwrap() + 1);
             }
-            new["metadata"]["managedFields"] =
-                json!([{"manager": FIELD_MANAGER, "time": "2026-01-01T00:00:00Z"}]);
+            if without_managers(&new) != without_managers(object) {
+                let ours = json!({"manager": FIELD_MANAGER, "time": "2026-01-01T00:00:00Z"});
+                let managers = new["metadata"]["managedFields"].as_array_mut().unwrap();
+                managers.retain(|entry| entry["manager"] != FIELD_MANAGER);
+                managers.push(ours);
+            }
             bump(&mut new);
             *object = new;
             self.report("MODIFIED", path, object);
@@ -377,6 +395,12 @@ impl Fake {
         }
         response(200, &object.to_string())
     }
+}
+
+fn without_managers(object: &Value) -> Value {
+    let mut object = object.clone();
+    object["metadata"]["managedFields"] = Value::Null;
+    object
 }
 
 fn is_below(path: &str, collection: &str) -> bool {

@@ -8,6 +8,7 @@
 
 mod api;
 mod cache;
+mod disown;
 mod error;
 mod lines;
 mod patch;

@@ -42,6 +42,11 @@ impl Patches {
     }
 }
 
+/// Whether an answer says that nobody may patch, or that nobody can.
+pub(super) fn is_refusal(error: &ApiError) -> bool {
+    matches!(error.code(), Some(403 | 405 | 415))
+}
+
 /// The operations that turn `before` into `after`, tests first. [`None`] where more differs than `spec`, labels and
 /// annotations, or `before` lacks what has to be tested: then the whole object must be written.
 pub(super) fn plan_patch(before: &Object, after: &Object) -> Option<Vec<Value>> {

@@ -1,15 +1,17 @@
 //! Read, plan, write, and again from the start where that did not work out.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::MutexGuard;
+use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::patch::{Patches, plan_patch};
+use super::disown::Failures;
+use super::patch::{Patches, is_refusal, plan_patch};
 use super::turns::{Turn, Turns};
 use super::watch::{Token, Watches};
 use super::{Api, ApiError, Object};
@@ -63,6 +65,13 @@ pub enum ApplyError {
     },
 }
 
+impl ApplyError {
+    /// There is no such route.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self::Api { source, .. } if source.is_missing())
+    }
+}
+
 /// A route after its plan was carried out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Applied {
@@ -80,15 +89,20 @@ pub struct Applier {
     pub(super) limits: Limits,
     turns: Turns,
     pub(super) watches: Option<Arc<Watches>>,
-    patches: Patches,
+    changes: Mutex<Option<Receiver<RouteKey>>>,
+    pub(super) patches: Patches,
+    /// Routes from which our name could not be taken.
+    pub(super) undisowned: Failures,
 }
 
 impl Applier {
     /// Over this API server, within these limits. Routes are followed by watches where that is permitted.
     pub fn new(api: Api, limits: Limits) -> Self {
         let api = Arc::new(api);
+        let (watches, changes) = Watches::new(Arc::clone(&api));
         Self {
-            watches: Some(Watches::new(Arc::clone(&api))),
+            watches: Some(watches),
+            changes: Mutex::new(Some(changes)),
             ..Self::plain(api, limits)
         }
     }
@@ -104,7 +118,9 @@ impl Applier {
             limits,
             turns: Turns::default(),
             watches: None,
+            changes: Mutex::default(),
             patches: Patches::default(),
+            undisowned: Failures::default(),
         }
     }
 
@@ -116,6 +132,12 @@ impl Applier {
     /// Whether readings may come from watches.
     pub fn watches(&self) -> bool {
         self.watches.is_some()
+    }
+
+    /// Tells which routes have changed, of those that were asked for; [`None`] where nothing is watched, and for everyone
+    /// but the first who asks.
+    pub(crate) fn changes(&self) -> Option<Receiver<RouteKey>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The moment by which a call that begins now must have its answer.
@@ -286,7 +308,7 @@ impl Applier {
         {
             course.verb = "patch";
             match self.timed(self.api.patch_route(key, &operations)).await {
-                Err(error) if matches!(error.code(), Some(403 | 405 | 415)) => {
+                Err(error) if is_refusal(&error) => {
                     self.patches.refuse(key.kind, &error);
                 }
                 Err(error) => {
@@ -309,7 +331,7 @@ impl Applier {
         }
     }
 
-    fn doubt(&self, key: &RouteKey) {
+    pub(super) fn doubt(&self, key: &RouteKey) {
         if let Some(watches) = &self.watches {
             watches.doubt(key);
         }

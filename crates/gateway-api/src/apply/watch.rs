@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::cache::{Cache, version};
@@ -40,6 +41,9 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 const HELD: Duration = Duration::from_secs(30);
 /// Watches at once; where namespaces have to be watched one by one, each is a connection.
 const MAX_WATCHES: usize = 256;
+
+/// Changes that wait to be looked at; each takes a fraction of a millisecond.
+const CHANGES: usize = 1024;
 
 /// What a watch covers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -95,17 +99,23 @@ pub(super) struct Watches {
     selections: Selections,
     states: Mutex<HashMap<Scope, State>>,
     told: AtomicBool,
+    /// Routes that were asked for and have changed.
+    changed: Sender<RouteKey>,
 }
 
 impl Watches {
-    pub(super) fn new(api: Arc<Api>) -> Arc<Self> {
-        Arc::new(Self {
+    /// The other end is told which routes have changed, of those that somebody asked for.
+    pub(super) fn new(api: Arc<Api>) -> (Arc<Self>, Receiver<RouteKey>) {
+        let (changed, changes) = channel(CHANGES);
+        let watches = Self {
             api,
             cache: Cache::default(),
             selections: Selections::default(),
             states: Mutex::default(),
             told: AtomicBool::new(false),
-        })
+            changed,
+        };
+        (Arc::new(watches), changes)
     }
 
     /// The route as a watch told it last. Where there is none, what a GET answers should be handed to
@@ -326,6 +336,8 @@ impl Watches {
         } else if self.cache.wants(&key) {
             self.cache
                 .saw(&key, &serde_json::from_str(text).map_err(unreadable)?);
+            // Who cannot follow hears of it with the next call.
+            _ = self.changed.try_send(key);
         }
         Ok(false)
     }

@@ -1,11 +1,10 @@
-//! Rollouts that were deleted in mid-release: the controller says nothing when it happens, so it is found out.
+//! Releases under way, and whose Rollouts have not been heard of: one may have been deleted, about which the controller
+//! says nothing.
 //!
-//! Two things make a Rollout suspect: it has something on a route that another Rollout's call has just been about, or it
-//! was in mid-release here and has not been heard of for longer than the controller's resync takes. A suspect is looked
-//! up; only where the API server says that there is no such Rollout is its route tidied.
+//! Pure bookkeeping: [`Sweep`](super::sweep::Sweep) looks the suspects up and ends the releases of those that are gone.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,89 +13,103 @@ use crate::RouteKey;
 use crate::apply::Object;
 use crate::plan::Ledger;
 
-/// A Rollout that was not heard of for so long is suspect: the controller looks at each every 15 minutes.
-const SILENCE: Duration = Duration::from_secs(20 * 60);
-/// How often a suspect is looked up.
-const ASK_AGAIN: Duration = Duration::from_secs(60);
-/// How many are looked up in one call, which waits for it.
-const AT_ONCE: usize = 4;
+/// A Rollout in mid-release that was not heard of for so long is looked up.
+pub(super) const SILENCE: Duration = Duration::from_secs(60);
+/// How long it is believed to be there then. One that waits at a pause may be silent for the 15 minutes of the
+/// controller's resync.
+pub(super) const ASK_AGAIN: Duration = Duration::from_secs(120);
+/// How many are looked up at a time; the others are next.
+const AT_ONCE: usize = 8;
 
-/// What is known of Rollouts in mid-release.
+/// What is known of releases under way, by Rollout.
 #[derive(Default)]
 pub(super) struct Orphans {
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    releases: HashMap<String, Release>,
-    asked: HashMap<String, Instant>,
+    releases: Mutex<HashMap<String, Release>>,
 }
 
 struct Release {
-    heard: Instant,
+    /// When there was a call of it; [`None`] if there was none yet and only a record on a route tells of it.
+    heard: Option<Instant>,
+    /// When to look it up.
+    due: Instant,
     routes: BTreeSet<RouteKey>,
 }
 
 impl Orphans {
-    /// A call of `owner` was about these routes. Answers who else may be gone and has something on which route.
-    pub(super) fn suspects<'a>(
-        &self,
-        owner: &str,
-        routes: impl Iterator<Item = (&'a RouteKey, &'a Object)>,
-    ) -> Vec<(String, RouteKey)> {
-        let now = Instant::now();
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+    /// A call of `owner` was about these routes.
+    pub(super) fn heard<'a>(&self, owner: &str, routes: impl Iterator<Item = (&'a RouteKey, &'a Object)>) {
         let mut own = BTreeSet::new();
-        let mut suspects = BTreeSet::new();
         for (key, route) in routes {
             for (other, _) in Ledger::read(route).entries() {
                 match other == owner {
                     true => drop(own.insert(key.clone())),
-                    false => drop(suspects.insert((other.to_owned(), key.clone()))),
+                    false => self.found(other, key),
                 }
             }
         }
-        let recent = |since: &Instant| now - *since < SILENCE;
-        match own.is_empty() {
-            true => drop(state.releases.remove(owner)),
-            false => drop(state.releases.insert(
-                owner.to_owned(),
-                Release {
-                    heard: now,
-                    routes: own,
-                },
-            )),
+        let mut releases = self.lock();
+        if own.is_empty() {
+            releases.remove(owner);
+            return;
         }
-        let silent = state
-            .releases
-            .iter()
-            .filter(|(_, release)| !recent(&release.heard));
-        suspects.extend(
-            silent.flat_map(|(other, release)| release.routes.iter().map(|key| (other.clone(), key.clone()))),
-        );
-        if suspects.is_empty() {
-            return Vec::new();
-        }
-        state.asked.retain(|_, asked| now - *asked < ASK_AGAIN);
-        let mut chosen = BTreeSet::new();
-        for (other, _) in &suspects {
-            if chosen.len() < AT_ONCE && !state.asked.contains_key(other) {
-                chosen.insert(other.clone());
-            }
-        }
-        for other in &chosen {
-            state.asked.insert(other.clone(), now);
-        }
-        suspects
-            .into_iter()
-            .filter(|(other, _)| chosen.contains(other))
+        let now = Instant::now();
+        let release = Release {
+            heard: Some(now),
+            due: now + SILENCE,
+            routes: own,
+        };
+        releases.insert(owner.to_owned(), release);
+    }
+
+    /// A record on this route tells of a release of `owner`.
+    pub(super) fn found(&self, owner: &str, key: &RouteKey) {
+        let mut releases = self.lock();
+        let release = releases.entry(owner.to_owned()).or_insert_with(|| Release {
+            heard: None,
+            due: Instant::now() + SILENCE,
+            routes: BTreeSet::new(),
+        });
+        release.routes.insert(key.clone());
+    }
+
+    /// Who has to be looked up now, those first who have waited longest.
+    pub(super) fn due(&self) -> Vec<String> {
+        let now = Instant::now();
+        let mut releases = self.lock();
+        let mut due = releases
+            .iter_mut()
+            .filter(|(_, release)| release.due <= now)
+            .collect::<Vec<_>>();
+        due.sort_by_key(|(_, release)| release.due);
+        due.truncate(AT_ONCE);
+        due.into_iter()
+            .map(|(owner, release)| {
+                release.due = now + ASK_AGAIN;
+                owner.clone()
+            })
             .collect()
     }
 
-    /// Nothing of this Rollout is left.
-    pub(super) fn forget(&self, owner: &str) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.releases.remove(owner);
+    /// The routes of a release, if there was no call of it since then.
+    pub(super) fn silent_since(&self, owner: &str, then: Instant) -> Option<BTreeSet<RouteKey>> {
+        let releases = self.lock();
+        let release = releases.get(owner)?;
+        let is_silent = release.heard.is_none_or(|heard| heard < then);
+        is_silent.then(|| release.routes.clone())
+    }
+
+    /// Nothing of this release is left on a route.
+    pub(super) fn forget(&self, owner: &str, key: &RouteKey) {
+        let mut releases = self.lock();
+        if let Some(release) = releases.get_mut(owner) {
+            release.routes.remove(key);
+            if release.routes.is_empty() {
+                releases.remove(owner);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Release>> {
+        self.releases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,6 +8,7 @@ use rollouts_plugin::{RpcError, RpcResult};
 use tokio::time::{Instant, timeout_at};
 
 use super::features::KnownFeatures;
+use super::standing::Standing;
 use super::{ApplyError, plan_route};
 use crate::RouteKey;
 use crate::apply::{ApiError, Applied, Applier, Object, SelectError};
@@ -15,7 +16,7 @@ use crate::config::{Config, Label, RouteTarget};
 use crate::events::{Events, Reason, last_other_writer};
 use crate::intent::{Intent, Managed, Services};
 use crate::metrics::Metrics;
-use crate::plan::{Change, Problem, plan_route_on, pruned};
+use crate::plan::{Change, Ledger, Problem, plan_route_on, pruned};
 
 /// The routes of a Rollout: those it names and those its selectors find.
 pub(super) struct Routes<'a> {
@@ -94,7 +95,9 @@ impl<'a> Routes<'a> {
                         experiment.ports = ports;
                         continue;
                     }
-                    Ok(_) => return Report::failed(format!("experiment Service {service:?} has no ports")),
+                    Ok(_) => {
+                        return Report::failed(format!("experiment Service {service:?} has no ports"));
+                    }
                     Err(error) => {
                         let error = RpcError::chain(&error);
                         return Report::failed(format!(
@@ -106,9 +109,14 @@ impl<'a> Routes<'a> {
             let results = self
                 .retry_without_managed((rollout, events), label, &intent, results, deadline)
                 .await;
+            let standing = results.iter().all(Result::is_ok).then(|| {
+                let targets = self.targets.iter().cloned().zip(features).collect();
+                Standing::new(rollout, intent.clone(), label.cloned(), targets)
+            });
             let report = Report {
                 results: self.targets.iter().map(|t| t.key.clone()).zip(results).collect(),
                 failure: None,
+                standing,
             };
             report.tell(rollout, events);
             return report;
@@ -164,6 +172,7 @@ impl Routes<'_> {
 pub(super) struct Report {
     results: Vec<(RouteKey, Result<Applied, ApplyError>)>,
     failure: Option<String>,
+    standing: Option<Standing>,
 }
 
 impl Report {
@@ -171,7 +180,26 @@ impl Report {
         Self {
             results: Vec::new(),
             failure: Some(failure),
+            standing: None,
         }
+    }
+
+    /// What became of one route.
+    pub(super) fn of(key: &RouteKey, applied: Applied) -> Self {
+        Self {
+            results: vec![(key.clone(), Ok(applied))],
+            failure: None,
+            standing: None,
+        }
+    }
+
+    /// What the routes are to be until the next call, where a release is under way and every one of them is as it
+    /// should be.
+    pub(super) fn take_standing(&mut self, owner: &str) -> Option<Standing> {
+        let is_under_way = self
+            .routes()
+            .any(|(_, route)| Ledger::read(route).entry(owner).is_some());
+        self.standing.take().filter(|_| is_under_way)
     }
 
     /// The routes that were written now, and their generations.
@@ -192,10 +220,19 @@ impl Report {
             .filter_map(|(key, result)| Some((key, &result.as_ref().ok()?.object)))
     }
 
+    /// Takes our name from the routes on which there was nothing to do and on which no release has anything.
+    pub(super) async fn disown(&self, applier: &Applier) {
+        let bare = self.results.iter().filter_map(|(key, result)| {
+            let applied = result.as_ref().ok()?;
+            applied.plan.object.is_none().then_some((key, &applied.object))
+        });
+        join_all(bare.map(|(key, route)| applier.disown(key, route))).await;
+    }
+
     /// Forgets the routes that do not exist, and tells each.
     pub(super) fn without_missing(mut self, tell: impl Fn(String)) -> Self {
         self.results.retain(|(_, result)| match result {
-            Err(error @ ApplyError::Api { source, .. }) if source.is_missing() => {
+            Err(error) if error.is_missing() => {
                 tell(RpcError::chain(error).to_string());
                 false
             }

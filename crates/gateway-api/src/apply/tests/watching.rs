@@ -39,7 +39,7 @@ async fn with_a_watch_nothing_costs_nothing_and_a_change_one_request() {
     assert_eq!(update(&fake, &applier, 20).await, "PATCH");
     assert_eq!(fake.weights(), "80:20");
     assert_eq!(
-        fake.web()["metadata"]["managedFields"][0]["manager"],
+        fake.web()["metadata"]["managedFields"][1]["manager"],
         FIELD_MANAGER
     );
     assert_eq!(update(&fake, &applier, 20).await, "");

@@ -1,0 +1,174 @@
+//! Ends the releases of Rollouts that were deleted in the midst of them, aside: no call waits for it.
+//!
+//! A suspect is looked up. It is gone where the API server says that there is no such Rollout, or that it is being
+//! deleted: nobody can take that back, and the controller does nothing more for it, however long a finalizer keeps the
+//! object. What cannot be found out or done is tried again later.
+//!
+//! A process that was just started knows of no release, so it looks once at the records of all routes, where it may
+//! list them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rollouts_plugin::RpcError;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::orphans::Orphans;
+use super::standing::Standings;
+use crate::apply::{ApiError, Applier, Object};
+use crate::events::{Events, Reason};
+use crate::plan::{Ledger, Plan, plan_orphan};
+use crate::{RouteKey, RouteKind};
+
+/// Time between two looks at who is due.
+const ROUND: Duration = Duration::from_secs(15);
+/// How long one request may take.
+const REQUEST: Duration = Duration::from_secs(5);
+
+/// What the task needs.
+pub(super) struct Sweep {
+    pub(super) applier: Arc<Applier>,
+    pub(super) orphans: Arc<Orphans>,
+    pub(super) standings: Arc<Standings>,
+    pub(super) events: Arc<Events>,
+}
+
+impl Sweep {
+    /// Goes on for ever.
+    pub(super) async fn run(self) {
+        let mut unread = RouteKind::ALL.to_vec();
+        loop {
+            sleep(ROUND).await;
+            let mut still_unread = Vec::new();
+            for kind in unread {
+                if !self.has_read_records(kind).await {
+                    still_unread.push(kind);
+                }
+            }
+            unread = still_unread;
+            for owner in self.orphans.due() {
+                self.look_up(&owner).await;
+            }
+        }
+    }
+
+    /// Finds the releases that are recorded on routes of a kind. Answers whether that need not be tried again.
+    async fn has_read_records(&self, kind: RouteKind) -> bool {
+        let mut from = String::new();
+        loop {
+            let page = timeout(REQUEST, self.applier.api().metadata(kind, &from)).await;
+            let page = match page.unwrap_or(Err(ApiError::Timeout(REQUEST))) {
+                Ok(page) => page,
+                Err(error) if error.is_passing() => return false,
+                Err(error) => {
+                    tracing::debug!("{kind}s are not searched for releases of deleted Rollouts: {error}");
+                    return true;
+                }
+            };
+            for route in page["items"].as_array().into_iter().flatten() {
+                let text = |field: &str| route["metadata"][field].as_str().unwrap_or_default().to_owned();
+                let key = RouteKey {
+                    kind,
+                    namespace: text("namespace"),
+                    name: text("name"),
+                };
+                for (owner, _) in Ledger::read(route).entries() {
+                    self.orphans.found(owner, &key);
+                }
+            }
+            match page["metadata"]["continue"].as_str() {
+                Some(next) if !next.is_empty() => next.clone_into(&mut from),
+                _ => return true,
+            }
+        }
+    }
+
+    async fn look_up(&self, owner: &str) {
+        let Some((namespace, name)) = owner.split_once('/') else {
+            return;
+        };
+        let asked = Instant::now();
+        let path = format!("/apis/argoproj.io/v1alpha1/namespaces/{namespace}/rollouts/{name}");
+        let Ok(answer) = timeout(REQUEST, self.applier.api().get(path)).await else {
+            return;
+        };
+        if !is_gone(&answer) {
+            return;
+        }
+        let routes = self.orphans.silent_since(owner, asked).unwrap_or_default();
+        if !routes.is_empty() {
+            self.standings.end(owner);
+        }
+        for key in routes {
+            self.end(owner, &key, asked).await;
+        }
+    }
+
+    /// Ends a release on one of its routes, unless a Rollout of its name has turned up meanwhile.
+    async fn end(&self, owner: &str, key: &RouteKey, asked: Instant) {
+        let plan = |route: &Object| match self.orphans.silent_since(owner, asked) {
+            Some(_) => plan_orphan(key, route, owner),
+            None => Ok(Plan::default()),
+        };
+        match self.applier.update(key, self.applier.deadline(), plan).await {
+            Ok(applied) if applied.plan.object.is_none() => self.orphans.forget(owner, key),
+            Ok(applied) => {
+                self.orphans.forget(owner, key);
+                let message = format!(
+                    "Rollout {owner} was deleted in mid-release: all of its traffic is stable again, and what it had added \
+                     is gone"
+                );
+                self.events
+                    .warn_of_route(key, &applied.object, Reason::ReleaseAbandoned, &message);
+            }
+            Err(error) if error.is_missing() => self.orphans.forget(owner, key),
+            Err(error) => tracing::warn!(
+                rollout = owner,
+                error = RpcError::chain(&error).as_str(),
+                "its release cannot be ended although it was deleted"
+            ),
+        }
+    }
+}
+
+/// Whether a Rollout is not there, or will not be for long.
+fn is_gone(answer: &Result<Object, ApiError>) -> bool {
+    match answer {
+        Ok(rollout) => !rollout["metadata"]["deletionTimestamp"].is_null(),
+        Err(error) => error.is_missing(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::apply::Status;
+
+    #[test]
+    fn a_rollout_that_is_being_deleted_is_gone_and_one_that_cannot_be_read_is_not() {
+        let refused = |code, is_object| {
+            Err(ApiError::from(Status {
+                code,
+                reason: String::new(),
+                message: String::new(),
+                retry_after: None,
+                is_object,
+            }))
+        };
+        let being_deleted =
+            json!({"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["example.com/slow"]});
+        for (answer, expected) in [
+            (Ok(json!({"metadata": {}})), false),
+            (Ok(json!({ "metadata": being_deleted })), true),
+            (refused(404, true), true),
+            (refused(404, false), false),
+            (refused(403, true), false),
+            (refused(503, true), false),
+            (Err(ApiError::Timeout(REQUEST)), false),
+        ] {
+            assert_eq!(is_gone(&answer), expected, "{answer:?}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Rollouts that are deleted in mid-release, about which the controller says nothing.
+
+use super::*;
+use crate::router::orphans::{ASK_AGAIN, SILENCE};
+
+const WEB: &str = "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/web";
+const OTHER: &str = "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/other";
+
+/// Long enough for a look at each suspect.
+async fn a_while() {
+    sleep(SILENCE + ASK_AGAIN).await;
+}
+
+async fn started(fake: &Arc<Fake>) -> Router {
+    let router = router(fake);
+    router.init().await.unwrap();
+    router.init().await.unwrap();
+    router
+}
+
+/// Requests for a Rollout since the last look.
+fn look_ups(fake: &Fake, path: &str) -> usize {
+    let asked = fake.requests();
+    fake.verbs();
+    asked.iter().filter(|line| line.ends_with(path)).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_release_of_a_deleted_rollout_is_ended_although_nobody_calls() {
+    let fake = Fake::new(vec![]);
+    let original = fake.web();
+    fake.add(WEB, json!({"metadata": {}}));
+    let router = started(&fake).await;
+    router.set_weight(&web(), 20, &[]).await.unwrap();
+    look_ups(&fake, WEB);
+    sleep(SILENCE - Duration::from_secs(1)).await;
+    assert_eq!(look_ups(&fake, WEB), 0, "who was just heard of is not looked up");
+    sleep(ASK_AGAIN * 10).await;
+    assert_eq!(look_ups(&fake, WEB), 10, "and not all the time then");
+    assert_eq!(
+        (rules(&fake), fake.weights().as_str()),
+        (2, "80:20"),
+        "it is there"
+    );
+
+    fake.remove(WEB);
+    a_while().await;
+    let (spec, metadata) = (&fake.web()["spec"], &fake.web()["metadata"]);
+    assert_eq!(*spec, original["spec"]);
+    assert_eq!(
+        (&metadata["annotations"], &metadata["labels"]),
+        (&Value::Null, &original["metadata"]["labels"])
+    );
+    let events = fake.events().await.concat();
+    assert!(
+        events.contains(
+            "ReleaseAbandoned: Rollout shop/web was deleted in mid-release: all of its traffic is stable"
+        ),
+        "{events}"
+    );
+    look_ups(&fake, WEB);
+    a_while().await;
+    assert_eq!(look_ups(&fake, WEB), 0, "it is forgotten");
+}
+
+/// A finalizer may keep it for long, and nobody can take the deletion back.
+#[tokio::test(start_paused = true)]
+async fn a_rollout_that_is_being_deleted_is_gone() {
+    let fake = Fake::new(vec![]);
+    let timestamp =
+        json!({"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["foregroundDeletion"]});
+    fake.add(WEB, json!({ "metadata": timestamp }));
+    let router = started(&fake).await;
+    router.set_weight(&web(), 20, &[]).await.unwrap();
+    a_while().await;
+    assert_eq!((rules(&fake), fake.weights().as_str()), (1, "100:0"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_found_out_changes_nothing() {
+    for (code, reason) in [(403, "Forbidden"), (503, "ServiceUnavailable")] {
+        let fake = Fake::new(vec![]);
+        let router = started(&fake).await;
+        router.set_weight(&web(), 20, &[]).await.unwrap();
+        sleep(SILENCE - Duration::from_secs(1)).await;
+        look_ups(&fake, WEB);
+        fake.fault(Method::GET, Fault::Status(code, reason));
+        sleep(Duration::from_secs(15)).await;
+        assert_eq!(
+            (look_ups(&fake, WEB), fake.weights().as_str()),
+            (1, "80:20"),
+            "{code}"
+        );
+    }
+}
+
+/// Beside another Rollout on its route, whose rules stay.
+#[tokio::test(start_paused = true)]
+async fn another_rollout_on_the_route_keeps_what_is_its_own() {
+    let fake = Fake::new(vec![]);
+    fake.edit_web(|route| {
+        let rule = json!({"backendRefs": [{"name": "other-stable", "port": 80, "weight": 100},
+            {"name": "other-canary", "port": 80, "weight": 0}]});
+        route["spec"]["rules"].as_array_mut().unwrap().insert(0, rule);
+    });
+    let original = fake.web()["spec"].clone();
+    let mut other = web();
+    other.metadata.name = "other".into();
+    let canary = other.spec.strategy.canary.as_mut().unwrap();
+    (canary.stable_service, canary.canary_service) = ("other-stable".into(), "other-canary".into());
+    fake.add(OTHER, json!({"metadata": {}}));
+    // A process that ended since had set it.
+    router(&fake).set_weight(&web(), 20, &[]).await.unwrap();
+    fake.forbidden.lock().unwrap().push("list");
+
+    let router = started(&fake).await;
+    router.set_weight(&other, 40, &[]).await.unwrap();
+    assert_eq!(rules(&fake), 4);
+    a_while().await;
+    assert_eq!((rules(&fake), fake.weights().as_str()), (3, "100:0"));
+    other.status.abort = true;
+    router.set_weight(&other, 0, &[]).await.unwrap();
+    assert_eq!(fake.web()["spec"], original);
+}
+
+/// The records on routes tell a new process what was under way.
+#[tokio::test(start_paused = true)]
+async fn a_restart_forgets_no_release() {
+    let fake = Fake::new(vec![]);
+    for name in ["another", "yet-another"] {
+        fake.add_route("httproutes", name);
+    }
+    router(&fake).set_weight(&web(), 20, &[]).await.unwrap();
+    fake.fault(Method::GET, Fault::Status(503, "ServiceUnavailable"));
+    let router = started(&fake).await;
+    a_while().await;
+    assert_eq!((rules(&fake), fake.weights().as_str()), (1, "100:0"));
+    let asked = fake.requests().join("\n");
+    assert!(
+        asked.contains("/httproutes?limit=100&continue=2"),
+        "page by page: {asked}"
+    );
+    drop(router);
+    fake.verbs();
+    a_while().await;
+    assert_eq!(fake.requests(), [""; 0], "nothing goes on after the router");
+}
+
+/// The same name may come back between the look-up and the write.
+#[tokio::test(start_paused = true)]
+async fn a_rollout_that_came_back_is_left_alone() {
+    let fake = Fake::new(vec![]);
+    let router = router(&fake);
+    router.set_weight(&web(), 20, &[]).await.unwrap();
+    sleep(SILENCE).await;
+    let asked = Instant::now();
+    assert_eq!(router.orphans.due(), ["shop/web"]);
+    assert!(router.orphans.silent_since("shop/web", asked).is_some());
+    router.set_weight(&web(), 20, &[]).await.unwrap();
+    assert_eq!(router.orphans.silent_since("shop/web", asked), None);
+}

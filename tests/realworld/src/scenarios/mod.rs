@@ -9,12 +9,15 @@ mod commands;
 mod controller_killed;
 mod dark_canary;
 mod datadog;
+mod drift;
 mod driven;
 mod dynamic_stable_scale;
 mod experiment;
 mod faults;
 mod flap;
 mod idle;
+mod kills_at_random;
+mod kinds;
 mod migration;
 mod mirror;
 mod no_503;
@@ -24,6 +27,7 @@ mod plugin_killed;
 mod rbac;
 mod release;
 mod replica_canary;
+mod rollout_deleted;
 mod route_weights;
 mod shared_route;
 mod small_shares;
@@ -106,7 +110,9 @@ pub const SCENES: &[Scene] = &[
     migration::SCENE,
     plugin_killed::SCENE,
     idle::SCENE,
+    rollout_deleted::SCENE,
     controller_killed::SCENE,
+    kills_at_random::SCENE,
     dark_canary::ON_TRAEFIK,
     dark_canary::ON_ENVOY,
     mirror::SCENE,
@@ -115,12 +121,14 @@ pub const SCENES: &[Scene] = &[
     commands::SCENE,
     shared_route::SCENE,
     flap::SCENE,
+    drift::SCENE,
     ping_pong::SCENE,
     experiment::SCENE,
     small_shares::SCENE,
     dynamic_stable_scale::SCENE,
     sticky::SCENE,
     rbac::SCENE,
+    kinds::SCENE,
     faults::SCENE,
     argocd::SCENE,
     datadog::release::SCENE,

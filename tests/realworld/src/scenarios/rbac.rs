@@ -94,7 +94,7 @@ async fn examine(stage: &Stage) -> Result<()> {
 }
 
 /// Binds the role of that name to the user.
-async fn grant(stage: &Stage, user: &User) -> Result<()> {
+pub(super) async fn grant(stage: &Stage, user: &User) -> Result<()> {
     let file = plan::repository().join(format!("manifests/gateway-api/profiles/{}.yaml", user.name));
     let role = read(&file, "", "")?.pop().context("no role")?;
     let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",

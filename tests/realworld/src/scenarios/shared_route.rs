@@ -58,7 +58,7 @@ async fn run(stage: Stage) -> Result<()> {
 }
 
 /// Two examples whose rules are in one route.
-async fn deploy(stage: &Stage, router: &str) -> Result<App> {
+pub(super) async fn deploy(stage: &Stage, router: &str) -> Result<App> {
     let mut examples = Vec::new();
     for name in NAMES {
         let mut example = Example::read()?.managed_routes(&["dark"]).named(name).steps(json!([
@@ -94,7 +94,7 @@ async fn deploy(stage: &Stage, router: &str) -> Result<App> {
 }
 
 /// Counts requests of one of the two paths, with the header if it is given.
-async fn count(route: &App, name: &str, header: Option<&str>, share: f64) -> Result<()> {
+pub(super) async fn count(route: &App, name: &str, header: Option<&str>, share: f64) -> Result<()> {
     let mut load = route.load().path(&format!("/{name}"));
     let mut which = format!("/{name}");
     if let Some(value) = header {

@@ -116,6 +116,12 @@ pub const SOURCES: &[Source] = &[
         inside: "config/crd/standard",
     },
     Source {
+        name: "gateway-api-experimental",
+        folder: "gateway-api",
+        module: "sigs.k8s.io/gateway-api",
+        inside: "config/crd/experimental",
+    },
+    Source {
         name: "argo-rollouts-1.10.1",
         folder: "argo-rollouts-1.10",
         module: "github.com/argoproj/argo-rollouts",

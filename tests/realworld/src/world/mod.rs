@@ -30,6 +30,9 @@ pub use gateway::{GATEWAY_NAMESPACE, Gateway, LiveRoute};
 pub use rollouts::{PluginKind, Registration, RolloutsController};
 pub use traefik::Traefik;
 
+/// The definitions of Gateway API's experimental channel.
+const EXPERIMENTAL: &str = "gateway-api-experimental";
+
 /// A running world.
 #[derive(Debug)]
 pub struct World {
@@ -130,6 +133,21 @@ impl World {
         let (kubelet, ..) = futures::try_join!(
             Kubelet::start(cluster.clone()),
             control_plane::define(&ground, &cluster, "gateway-api", "gateway", ".yaml"),
+            // What the standard channel does not have.
+            control_plane::define(
+                &ground,
+                &cluster,
+                EXPERIMENTAL,
+                "gateway.networking.k8s.io_tcp",
+                ".yaml"
+            ),
+            control_plane::define(
+                &ground,
+                &cluster,
+                EXPERIMENTAL,
+                "gateway.networking.k8s.io_udp",
+                ".yaml"
+            ),
             control_plane::define(&ground, &cluster, &rollouts, "", "-crd.yaml"),
         )?;
         processes.push(control_plane::start_controller_manager(&ground).await?);

@@ -1,0 +1,213 @@
+//! Release after release while the plugin and the controller are killed at random moments, and a user writes the routes.
+
+mod vigil;
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use fastrand::Rng;
+use futures::future::{try_join, try_join_all, try_join3};
+use rustix::process::Signal;
+use serde_json::json;
+use tokio::time::sleep;
+
+use self::vigil::{COUNTER, Vigil, hostnames};
+use super::{Controllers, Gateway, Plugins, Scene, Turn};
+use crate::app::App;
+use crate::cluster::{Address, Kind};
+use crate::example::{Example, OLD};
+use crate::plan::Form;
+use crate::process::signal;
+use crate::rollout::Promotion;
+use crate::stage::{STEP, Stage};
+
+const NAME: &str = "serinus/killed-at-random";
+
+pub(super) const SCENE: Scene = Scene {
+    name: "kills-at-random",
+    proves: "while plugin and controller are killed at random moments every release completes, each version of each route is valid, and no field or update of a user is lost",
+    plugins: Plugins::OwnRouter(NAME),
+    // Every plugin of the world ends with the controller.
+    turn: Turn::Alone,
+    controllers: Controllers::Newest,
+    gateway: Gateway::Traefik,
+    run: |stage| Box::pin(run(stage)),
+};
+
+/// Applications, and releases of each. The controller works on ten at a time.
+fn size(form: Form) -> (usize, usize) {
+    match form {
+        Form::Short => (5, 3),
+        Form::Long => (8, 40),
+    }
+}
+
+/// Time between two kills, in milliseconds. A reconcile takes some tens, a step of a release about two thousand.
+const KILLS: std::ops::Range<u64> = 200..4000;
+/// How long a release may take in these circumstances. A call that met a kill is made again after the controller's
+/// back-off, 10 s at most, and a weight that was not verified in time after another 10 s.
+const RELEASE: Duration = Duration::from_secs(300);
+
+async fn run(stage: Stage) -> Result<()> {
+    let (apps, releases) = size(stage.form());
+    let seed = fastrand::u64(..);
+    stage.say(&format!(
+        "{apps} applications, {releases} releases each, seed {seed:#x}"
+    ));
+    let mut random = Rng::with_seed(seed);
+    let mut shops = Vec::new();
+    for n in 0..apps {
+        shops.push(deploy(&stage, &format!("shop-{n}")).await?);
+    }
+    let over = Cell::new(false);
+    let mut vigils = Vec::new();
+    for shop in &shops {
+        vigils.push(Vigil::begin(&stage, shop).await?);
+    }
+    let work = async {
+        let each = shops.iter().map(async |shop| {
+            let mut random = Rng::with_seed(seed ^ u64::from(shop.host().as_bytes()[5]));
+            release_all(shop, releases, &mut random)
+                .await
+                .context(shop.host())
+        });
+        try_join_all(each).await?;
+        over.set(true);
+        Ok(())
+    };
+    let watching = try_join_all(vigils.iter_mut().map(|vigil| vigil.keep(&over)));
+    let writing = try_join_all(shops.iter().map(|shop| write(&stage, shop, &over)));
+    let ((), [plugins, controllers], (seen, written)) = try_join3(
+        work,
+        kill(&stage, &over, &mut random),
+        try_join(watching, writing),
+    )
+    .await?;
+    stage.say(&format!(
+        "{} releases completed; the plugin was killed {plugins} times, the controller {controllers} times",
+        apps * releases
+    ));
+    stage.say(&format!(
+        "{} versions of routes were seen, each was valid, and {} updates by a user are all there",
+        seen.iter().sum::<usize>(),
+        written.iter().sum::<usize>()
+    ));
+    for (shop, (vigil, written)) in shops.iter().zip(vigils.iter().zip(written)) {
+        vigil
+            .is_restored(&shop.route().await?, written)
+            .context(shop.host())?;
+        let tally = shop.load().send(100).await?;
+        tally
+            .expect_share(&version(releases), 1.0)
+            .with_context(|| shop.host())?;
+    }
+    Ok(())
+}
+
+/// The example with fields that a router must not touch.
+async fn deploy(stage: &Stage, name: &str) -> Result<App> {
+    let mut example = Example::read()?
+        .router(NAME)
+        .managed_routes(&["dark"])
+        .named(name)
+        .steps(json!([
+            {"setCanaryScale": {"replicas": 1}},
+            {"setHeaderRoute": {"name": "dark", "match": [{"headerName": "x-canary", "headerValue": {"exact": "always"}}]}},
+            {"setWeight": 20}, {"pause": {}}, {"setWeight": 60}, {"pause": {"duration": "1s"}},
+        ]));
+    let backend = |service: &str, weight: u64| json!({"name": format!("{name}-{service}"), "port": 80, "weight": weight});
+    let rules = example.route["spec"]["rules"]
+        .as_array_mut()
+        .context("no rules")?;
+    let header = json!({"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "x-theirs", "value": "1"}]}});
+    rules.insert(0, json!({"name": "api", "matches": [{"path": {"type": "PathPrefix", "value": "/api"}}],
+        "filters": [header], "timeouts": {"request": "7s"}, "backendRefs": [backend("stable", 4), backend("canary", 0)]}));
+    rules.insert(
+        1,
+        json!({"name": "new-one", "matches": [{"path": {"type": "PathPrefix", "value": "/new"}}],
+        "backendRefs": [backend("canary", 1)]}),
+    );
+    let app = stage.apply(&example).await?;
+    app.rollout.healthy(STEP).await?;
+    app.load().send(20).await?.expect_share(OLD, 1.0)?;
+    Ok(app)
+}
+
+/// The version after so many releases.
+fn version(releases: usize) -> String {
+    format!("v{}", releases + 1)
+}
+
+async fn release_all(shop: &App, releases: usize, random: &mut Rng) -> Result<()> {
+    for n in 1..=releases {
+        release(shop, &version(n), random)
+            .await
+            .with_context(|| format!("release {n} of {releases}"))?;
+    }
+    Ok(())
+}
+
+/// One release, as people handle it.
+async fn release(shop: &App, version: &str, random: &mut Rng) -> Result<()> {
+    const PAUSE: u64 = 3;
+    shop.rollout.set_version(version).await?;
+    shop.rollout.paused_at(PAUSE, RELEASE).await?;
+    match random.u8(..4) {
+        0 => {
+            shop.rollout.abort().await?;
+            shop.rollout.aborted(RELEASE).await?;
+            shop.rollout.retry().await?;
+            shop.rollout.paused_at(PAUSE, RELEASE).await?;
+            shop.rollout.promote(Promotion::Next).await?;
+        }
+        1 => shop.rollout.promote(Promotion::Full).await?,
+        _ => shop.rollout.promote(Promotion::Next).await?,
+    }
+    shop.rollout.healthy(RELEASE).await?;
+    Ok(())
+}
+
+/// Kills the plugin and, less often, the controller, until all is over. Answers how often each.
+async fn kill(stage: &Stage, over: &Cell<bool>, random: &mut Rng) -> Result<[usize; 2]> {
+    let controller = &stage.world.controller;
+    let mut killed = [0, 0];
+    while !over.get() {
+        sleep(Duration::from_millis(random.u64(KILLS))).await;
+        if random.u8(..8) == 0 {
+            controller.kill().await?;
+            controller.plugins_gone().await?;
+            controller.start_again().await?;
+            killed[1] += 1;
+        } else if let [pid] = controller.plugin_pids(NAME)?[..]
+            // It may just have ended, and another one begun.
+            && signal(Some(pid), Signal::KILL).is_ok()
+        {
+            killed[0] += 1;
+        }
+    }
+    Ok(killed)
+}
+
+/// Changes the route as its user, in metadata and in spec, until all is over. Answers how often.
+async fn write(stage: &Stage, shop: &App, over: &Cell<bool>) -> Result<usize> {
+    let host = shop.host();
+    let name = host.split('.').next().unwrap_or_default();
+    let address = Address {
+        kind: Kind::http_route(),
+        namespace: &stage.namespace,
+        name,
+    };
+    let mut written = 0;
+    while !over.get() {
+        written += 1;
+        let mut patch = json!({"metadata": {"annotations": {COUNTER: written.to_string()}}});
+        // A change of spec makes the gateway report again, which a release waits for.
+        if written % 10 == 0 {
+            patch["spec"] = json!({"hostnames": hostnames(&host, written)});
+        }
+        stage.cluster().merge(&address, "", &patch).await?;
+        sleep(Duration::from_millis(400)).await;
+    }
+    Ok(written)
+}

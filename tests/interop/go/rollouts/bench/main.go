@@ -5,7 +5,7 @@
 //
 // With -set-weight, SetWeight is measured too, on a route that it makes on the API server of KUBECONFIG and that has the
 // wanted weights already: what a controller asks at every reconcile of a release that rests. And then the opposite, all
-// Rollouts of a cluster at once (storm.go).
+// Rollouts of a cluster at once (storm.go), beside what the API server gives to a client that does nothing else (bare.go).
 //
 // The plugins are measured in turns, round by round, so that whatever else the machine does meets all of them.
 package main
@@ -40,6 +40,8 @@ import (
 	"github.com/argoproj/argo-rollouts/rollout/trafficrouting/plugin/rpc"
 	"github.com/argoproj/argo-rollouts/utils/plugin/types"
 )
+
+var httpRoutes = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}
 
 var (
 	callers   = flag.Int("callers", 10, "calls under way at once")
@@ -77,13 +79,18 @@ func main() {
 			plugin.round(rollout)
 		}
 	}
+	all := plugins
 	if *setWeight {
-		check(storms(plugins, rollout))
+		bares, err := bares()
+		check(err)
+		all = append(slices.Clone(plugins), bares...)
+		check(storms(all, rollout))
 	}
 	for _, plugin := range plugins {
 		plugin.ResidentAfterKB = resident(plugin.pid)
 		plugin.client.Kill()
 	}
+	plugins = all
 	if *table {
 		printTable(plugins)
 		return
@@ -103,9 +110,10 @@ func printTable(plugins []*measured) {
 		fmt.Printf("%-12s %9.1f %9.1f %9.1f %9.1f", p.Name, float64(p.Bytes)/1e6, p.StartMs,
 			float64(p.ResidentIdleKB)/1e3, float64(p.ResidentAfterKB)/1e3)
 		for _, f := range []*figure{p.UpdateHash, p.UpdateHashAlone, p.SetWeight} {
-			if f != nil {
-				fmt.Printf("   %7.0f %7.2f %8.2f ", f.CallsPerSecond, f.P50Ms, f.P99Ms)
+			if f == nil {
+				f = &figure{}
 			}
+			fmt.Printf("   %7.0f %7.2f %8.2f ", f.CallsPerSecond, f.P50Ms, f.P99Ms)
 		}
 		if s := p.Storm; s != nil {
 			fmt.Printf("   %7.0f %7.2f %8.2f   %.2f", s.CallsPerSecond, s.P50Ms, s.P99Ms, s.RequestsPerChange)
@@ -143,8 +151,7 @@ func makeRoute(name string, weight int) error {
 			backend("web-stable", 100-weight), backend("web-canary", weight),
 		}}}},
 	}}
-	resource := schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}
-	_, err = client.Resource(resource).Namespace(*namespace).Create(context.Background(), route, metav1.CreateOptions{})
+	_, err = client.Resource(httpRoutes).Namespace(*namespace).Create(context.Background(), route, metav1.CreateOptions{})
 	return err
 }
 

@@ -86,6 +86,9 @@ impl Applier {
         }
         if let Some(entries) = route["metadata"]["managedFields"].as_array_mut() {
             entries.retain(|entry| !is_ours(entry));
+            if entries.is_empty() {
+                route["metadata"]["managedFields"] = nobody();
+            }
         }
         self.timed(self.api.put_route(key, &route)).await
     }
@@ -98,11 +101,16 @@ fn plan_patch(route: &Object) -> Option<Vec<Value>> {
     let entries = metadata["managedFields"].as_array()?;
     let ours = (0..entries.len()).filter(|&at| is_ours(&entries[at]));
     let ours = ours.collect::<Vec<_>>();
-    // A list without entries means "as they were" to the API server.
-    if ours.is_empty() || ours.len() == entries.len() || Ledger::read(route).entries().next().is_some() {
+    if ours.is_empty() || Ledger::read(route).entries().next().is_some() {
         return None;
     }
     let mut operations = vec![json!({"op": "test", "path": "/metadata/uid", "value": metadata["uid"]})];
+    if ours.len() == entries.len() {
+        let version = &metadata["resourceVersion"];
+        operations.push(json!({"op": "test", "path": "/metadata/resourceVersion", "value": version}));
+        operations.push(json!({"op": "replace", "path": "/metadata/managedFields", "value": nobody()}));
+        return Some(operations);
+    }
     operations.extend(ours.iter().map(|at| {
         json!({"op": "test", "path": format!("/metadata/managedFields/{at}/manager"), "value": FIELD_MANAGER})
     }));
@@ -112,6 +120,11 @@ fn plan_patch(route: &Object) -> Option<Vec<Value>> {
             .map(|at| json!({"op": "remove", "path": format!("/metadata/managedFields/{at}")})),
     );
     Some(operations)
+}
+
+/// A list without entries means "as they were" to the API server, and one with an empty entry that there are none.
+fn nobody() -> Value {
+    json!([{}])
 }
 
 fn is_ours(entry: &Value) -> bool {
@@ -141,14 +154,22 @@ mod tests {
         json_patch::patch(&mut route, &patch).unwrap_err();
     }
 
+    /// The entry of a manager whose only field we wrote is gone.
     #[test]
-    fn nothing_is_done_while_a_release_needs_it_or_where_nobody_else_is_named() {
-        for route in [
-            json!({"metadata": {}}),
-            route(&[]),
-            route(&["kubectl"]),
-            route(&[FIELD_MANAGER]),
-        ] {
+    fn where_only_we_are_named_nobody_is() {
+        let mut route = route(&[FIELD_MANAGER]);
+        route["metadata"]["resourceVersion"] = json!("7");
+        assert_eq!(
+            Value::from(plan_patch(&route).unwrap()),
+            json!([{"op": "test", "path": "/metadata/uid", "value": "u"},
+                {"op": "test", "path": "/metadata/resourceVersion", "value": "7"},
+                {"op": "replace", "path": "/metadata/managedFields", "value": [{}]}])
+        );
+    }
+
+    #[test]
+    fn nothing_is_done_while_a_release_needs_it_or_where_we_are_not_named() {
+        for route in [json!({"metadata": {}}), route(&[]), route(&["kubectl"])] {
             assert_eq!(plan_patch(&route), None, "{route}");
         }
         let mut busy = route(&["kubectl", FIELD_MANAGER]);

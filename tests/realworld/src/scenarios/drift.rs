@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use tokio::time::sleep;
 
 use super::{Controllers, Gateway, Plugins, Scene, Turn};
 use crate::example::{Example, NEW, OLD, weights};
@@ -41,6 +42,8 @@ async fn run(stage: Stage) -> Result<()> {
     })
     .await?;
     stage.say(&format!("set right after {:.2} s", begin.elapsed().as_secs_f64()));
+    // Traefik gathers changes for up to two seconds; it may be about to hear of the first of the two.
+    sleep(Duration::from_secs(4)).await;
     let meanwhile = controller.reconciles(&stage.namespace)? - reconciles;
     ensure!(
         meanwhile == 0,

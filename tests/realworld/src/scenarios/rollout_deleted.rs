@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Controllers, Gateway, Plugins, Scene, Turn, shared_route};
 use crate::app::{App, REQUESTS};
 use crate::cluster::{Address, Kind};
-use crate::example::{Example, NEW, OLD};
+use crate::example::{Example, NEW};
 use crate::process::signal;
 use crate::rollout::{Promotion, Rollout};
 use crate::stage::{STEP, Stage};
@@ -26,6 +26,8 @@ pub(super) const SCENE: Scene = Scene {
     run: |stage| Box::pin(run(stage)),
 };
 
+/// Two pods of the old version and one of the new one.
+const ONE_OF_THREE: f64 = 1.0 / 3.0;
 const FINALIZER: &str = "example.com/slow";
 /// Two Rollouts on one route; the first one stays.
 const STAYS: &str = "cart";
@@ -100,16 +102,17 @@ async fn run(stage: Stage) -> Result<()> {
             &json!({"metadata": {"finalizers": null}}),
         )
         .await?;
+    // The controller takes its hash out of the selectors of both Services, so each has the pods of both versions.
     for app in [&alone, &kept] {
-        app.count(OLD, 1.0).await?;
+        app.count(NEW, ONE_OF_THREE).await?;
         let header = app.load().header("x-canary", "always");
-        app.count_of("with the header", &header, REQUESTS, OLD, 1.0)
+        app.count_of("with the header", &header, REQUESTS, NEW, ONE_OF_THREE)
             .await?;
     }
     stage.say(&format!("{LEAVES} is gone while half of {STAYS} is {NEW}"));
     shared_route::count(&both, STAYS, Some("always"), 1.0).await?;
     shared_route::count(&both, STAYS, None, 0.5).await?;
-    shared_route::count(&both, LEAVES, Some("always"), 0.0).await?;
+    shared_route::count(&both, LEAVES, Some("always"), ONE_OF_THREE).await?;
     let told = stage
         .cluster()
         .events(&Address {

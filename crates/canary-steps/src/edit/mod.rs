@@ -5,6 +5,7 @@ mod document;
 mod emit;
 mod json;
 mod manifests;
+mod ordinary;
 mod parallel;
 mod rollout;
 mod scalar;

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StructureStyle};
 
+use super::ordinary;
 use super::scalar::Tag;
 
 /// Index of a node in its [`Tree`].
@@ -21,14 +22,14 @@ pub struct ReadError {
 }
 
 /// The nodes of one document; `root` is absent where it holds only comments.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Tree {
     pub(crate) nodes: Vec<Node>,
     pub(crate) root: Option<NodeId>,
 }
 
 /// A node and its place in the text.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Node {
     pub(crate) kind: Kind,
     /// From its first property, or where it has none from its own first character. A block collection begins at its
@@ -39,7 +40,7 @@ pub(crate) struct Node {
 }
 
 /// What a node is.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Kind {
     Scalar {
         text: String,
@@ -62,6 +63,11 @@ pub(crate) enum Kind {
 impl Tree {
     /// Reads the first document of `text`.
     pub(crate) fn parse(text: &str) -> Result<Tree, ReadError> {
+        ordinary::read(text).map_or_else(|| Tree::parse_any(text), Ok)
+    }
+
+    /// Reads it with the parser for all of YAML.
+    pub(super) fn parse_any(text: &str) -> Result<Tree, ReadError> {
         match build(text) {
             Ok(tree) => Ok(tree),
             Err(Failure::Scan(error)) if *error.kind() == ErrorKind::InvalidQuotedScalarIndent => {

@@ -192,7 +192,7 @@ fn settings(job: &Job<'_>) -> Result<Settings, SettingsError> {
     for place in places {
         let name = place.trim_start_matches('/');
         if let Some(file) = job.checkout.file(&place).map_err(|e| unread(name, &e))? {
-            let text = std::fs::read_to_string(file).map_err(|e| unread(name, &e))?;
+            let text = job.checkout.text(&file).map_err(|e| unread(name, &e))?;
             settings = settings.lay(name, &text, Owner::Repository)?;
         }
     }

@@ -405,13 +405,18 @@ async fn pieces_without_end_are_refused() {
     is_well(&server).await;
 }
 
+/// More than is kept in memory, so that a request's folder can be seen.
+fn noise() -> String {
+    let numbers = 0..200_000_u32;
+    numbers
+        .map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761)))
+        .collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_goes_leaves_nothing() {
     let server = Server::start(&[]);
-    let noise: String = (0..200_000_u32)
-        .map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761)))
-        .collect();
-    let large = archive(&[("a.yaml", &noise)]);
+    let large = archive(&[("a.yaml", &noise())]);
     assert!(large.len() > 300_000);
     for _ in 0..5 {
         let (sender, receiver) = mpsc::channel(4);
@@ -485,16 +490,21 @@ async fn nothing_to_hand_over_is_an_error() {
 async fn too_many_at_once_are_told() {
     let server = Server::start(&["--max-requests", "1"]);
     let good = archive(&[("web.yaml", WEB)]);
+    let large = archive(&[("web.yaml", WEB), ("large.txt", &noise())]);
     let (sender, receiver) = mpsc::channel(4);
     let mut client = server.client().await;
-    sender.send(metadata(&good, ".", &[])).await.unwrap();
     let waiting = tokio::spawn(async move { client.generate_manifest(ReceiverStream::new(receiver)).await });
+    let parts = messages(&large, ".", &[]);
+    let (first, rest) = parts.split_at(200);
+    for part in first {
+        sender.send(part.clone()).await.unwrap();
+    }
     server.wait_for("the first request", |s| s.left_on_disk() > 0);
     let status = generate(&server, messages(&good, ".", &[])).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
     assert!(status.message().contains("--max-requests"));
-    for part in messages(&good, ".", &[]).into_iter().skip(1) {
-        sender.send(part).await.unwrap();
+    for part in rest {
+        sender.send(part.clone()).await.unwrap();
     }
     drop(sender);
     assert!(waiting.await.unwrap().is_ok());

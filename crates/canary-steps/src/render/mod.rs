@@ -4,6 +4,7 @@ mod checkout;
 mod environment;
 mod helm;
 mod kustomize;
+mod memory;
 mod options;
 mod plain;
 mod process;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 
 pub use checkout::Checkout;
 pub use environment::Environment;
+pub use memory::InMemory;
 pub use options::{DirectoryOptions, HelmOptions, KustomizeOptions, Options, Parameter, Tool};
 pub use process::{ProcessError, Runner};
 
@@ -128,13 +130,10 @@ impl Request<'_> {
 /// something counts, so a kustomization beats a Chart.yaml.
 #[must_use]
 pub fn tool(checkout: &Checkout) -> Tool {
-    let entries = std::fs::read_dir(checkout.app()).into_iter().flatten().flatten();
-    let files = entries.filter(|e| e.file_type().is_ok_and(|t| !t.is_dir()));
-    let mut names: Vec<_> = files
-        .map(|e| e.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    let says = names.iter().rev().find_map(|name| match name.as_str() {
+    let entries = checkout.entries(false).unwrap_or_default();
+    let names = entries.iter().filter_map(|e| e.path.file_name());
+    let names: Vec<_> = names.map(|n| n.to_string_lossy()).collect();
+    let says = names.iter().rev().find_map(|name| match &**name {
         name if name.ends_with("Chart.yaml") => Some(Tool::Helm),
         name if kustomize::FILES.contains(&name) => Some(Tool::Kustomize),
         _ => None,
@@ -148,6 +147,23 @@ pub fn tool(checkout: &Checkout) -> Tool {
 /// [`RenderError`]; messages know only paths of the repository.
 pub async fn render(request: &Request<'_>, options: &Options) -> Result<(Tool, Vec<Manifest>), RenderError> {
     let tool = options.tool.unwrap_or_else(|| tool(request.checkout));
+    if tool != Tool::Directory && request.checkout.is_in_memory() {
+        let folder = request.private_folder()?;
+        let checkout = &request.checkout.on_disk(folder.path())?;
+        let request = Request {
+            checkout,
+            ..request.clone()
+        };
+        return Box::pin(render_with(&request, options, tool)).await;
+    }
+    render_with(request, options, tool).await
+}
+
+async fn render_with(
+    request: &Request<'_>,
+    options: &Options,
+    tool: Tool,
+) -> Result<(Tool, Vec<Manifest>), RenderError> {
     let manifests = match tool {
         Tool::Helm => helm::render(request, &options.helm, &request.value_file_schemes).await?,
         Tool::Kustomize => kustomize::render(request, &options.kustomize).await?,

@@ -3,13 +3,14 @@
 //! Follows `findManifests`, `getPotentiallyValidManifestFile` and `getObjsFromYAMLOrJSON` in argo-cd
 //! `reposerver/repository/repository.go`. One difference: Jsonnet is an error, not evaluated.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use globset::GlobMatcher;
 
 use super::RenderError;
-use super::checkout::Checkout;
+use super::checkout::{Checkout, Entry};
 use super::options::DirectoryOptions;
 use crate::edit::{self, Form, Manifest};
 
@@ -29,13 +30,13 @@ pub(super) fn render(
     }
     let include = pattern("include", options.include.as_deref())?;
     let exclude = pattern("exclude", options.exclude.as_deref())?;
-    let mut files = Vec::new();
-    walk(checkout.app(), options.recurse, &mut files)
+    let files = checkout
+        .entries(options.recurse)
         .map_err(|e| RenderError::io(&e, checkout.app(), checkout))?;
 
     let mut manifests = Vec::new();
     let mut left = most_bytes;
-    for file in files {
+    for Entry { path: file, link } in files {
         let relative = file.strip_prefix(checkout.app()).unwrap_or(&file);
         let matches = |glob: &GlobMatcher| glob.is_match(relative);
         if !is_manifest(&file)
@@ -45,7 +46,14 @@ pub(super) fn render(
             continue;
         }
         let name = relative.to_string_lossy().into_owned();
-        let Some(bytes) = read(&file, &name, checkout, &mut left, most_bytes)? else {
+        let real = match link {
+            false => file,
+            true => match target(&file, &name, checkout)? {
+                Some(real) => real,
+                None => continue,
+            },
+        };
+        let Some(bytes) = read(&real, checkout, &mut left, most_bytes)? else {
             continue;
         };
         if name.ends_with(".jsonnet") {
@@ -81,22 +89,6 @@ fn pattern(field: &str, text: Option<&str>) -> Result<Option<GlobMatcher>, Rende
         .map_err(|e| RenderError::Unsupported(format!("directory.{field} is no pattern: {e}")))
 }
 
-/// Files in the order of Go's `filepath.Walk`: by name, folders where their name stands.
-fn walk(folder: &Path, recurse: bool, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    let mut entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        if entry.file_type()?.is_dir() {
-            if recurse {
-                walk(&entry.path(), recurse, files)?;
-            }
-        } else {
-            files.push(entry.path());
-        }
-    }
-    Ok(())
-}
-
 fn is_manifest(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     // Our own settings are no manifest, in whatever folder they lie.
@@ -107,15 +99,9 @@ fn is_manifest(file: &Path) -> bool {
             .any(|end| name.ends_with(end))
 }
 
-/// The file's bytes; `None` for a link to nowhere or to something that is no file.
-fn read(
-    file: &Path,
-    name: &str,
-    checkout: &Checkout,
-    left: &mut u64,
-    most_bytes: u64,
-) -> Result<Option<Vec<u8>>, RenderError> {
-    let Ok(real) = fs::canonicalize(file) else {
+/// Where a link leads; `None` where that is nowhere.
+fn target(link: &Path, name: &str, checkout: &Checkout) -> Result<Option<PathBuf>, RenderError> {
+    let Ok(real) = fs::canonicalize(link) else {
         tracing::warn!(file = name, "a link to nowhere is left out");
         return Ok(None);
     };
@@ -125,22 +111,29 @@ fn read(
             problem: "the link leaves the repository".into(),
         });
     }
-    let meta = fs::metadata(&real).map_err(|e| RenderError::io(&e, &real, checkout))?;
-    if !meta.is_file() {
+    Ok(Some(real))
+}
+
+/// The file's bytes; `None` for what is no file.
+fn read<'c>(
+    path: &Path,
+    checkout: &'c Checkout,
+    left: &mut u64,
+    most_bytes: u64,
+) -> Result<Option<Cow<'c, [u8]>>, RenderError> {
+    let io = |e| RenderError::io(&e, path, checkout);
+    let Some(size) = checkout.size(path).map_err(io)? else {
         return Ok(None);
-    }
-    let Some(rest) = left.checked_sub(meta.len()) else {
-        return Err(RenderError::TooLarge { most_bytes });
     };
-    *left = rest;
-    fs::read(&real)
-        .map(Some)
-        .map_err(|e| RenderError::io(&e, &real, checkout))
+    *left = left
+        .checked_sub(size)
+        .ok_or(RenderError::TooLarge { most_bytes })?;
+    checkout.read(path).map_err(io)
 }
 
 /// Text of a file that may begin with a byte order mark, as `utfutil` of the repo-server reads it; where it is no text,
 /// what could be made of it.
-fn decode(bytes: Vec<u8>) -> Result<String, String> {
+fn decode(bytes: Cow<'_, [u8]>) -> Result<String, String> {
     let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes
             .chunks(2)
@@ -148,11 +141,11 @@ fn decode(bytes: Vec<u8>) -> Result<String, String> {
             .collect();
         String::from_utf16(&units).map_err(|_| String::from_utf16_lossy(&units))
     };
-    let utf8 = |bytes: Vec<u8>| {
-        String::from_utf8(bytes).map_err(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+    let utf8 = |bytes: Cow<'_, [u8]>| {
+        String::from_utf8(bytes.into_owned()).map_err(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
     };
-    match bytes.as_slice() {
-        [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest.to_vec()),
+    match &*bytes {
+        [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest.into()),
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
         _ => utf8(bytes),
@@ -352,9 +345,9 @@ mod tests {
                 .collect(),
             "kind: é".into(),
         ] {
-            assert_eq!(decode(bytes).as_deref(), Ok("kind: é"));
+            assert_eq!(decode(bytes.into()).as_deref(), Ok("kind: é"));
         }
-        assert!(decode(b"kind: \xff".to_vec()).is_err());
+        assert!(decode(b"kind: \xff".into()).is_err());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
 use tonic::service::Routes;
 use tonic::transport::Server;
 
-pub use archive::{ArchiveError, Limits, unpack};
+pub use archive::{ArchiveError, Limits};
 pub use probe::{ProbeError, probe};
 pub use socket::SocketError;
 

@@ -5,6 +5,7 @@
 
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use prost::bytes::{Buf, Bytes, BytesMut};
 use sha2::{Digest, Sha256};
@@ -12,9 +13,10 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
-use super::archive::{self, ArchiveError, Limits};
+use super::archive::{self, ArchiveError, Limits, Place};
 use crate::generated::plugin::app_stream_request::Request;
 use crate::generated::plugin::{AppStreamRequest, ManifestRequestMetadata};
+use crate::render::{Checkout, InMemory, RenderError};
 
 /// Pieces are gathered to this size before they go to the thread that unpacks; Argo CD sends 1 KiB at a time.
 const GATHERED: usize = 64 * 1024;
@@ -29,7 +31,24 @@ const SLACK: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) metadata: ManifestRequestMetadata,
-    pub(super) folder: Folder,
+    pub(super) files: Files,
+}
+
+/// The files of a request.
+#[derive(Debug)]
+pub(super) enum Files {
+    Memory(Arc<InMemory>),
+    Disk(Folder),
+}
+
+impl Files {
+    /// An Application's folder, by its path from the repository's root.
+    pub(super) fn open(&self, relative: &str) -> Result<Checkout, RenderError> {
+        match self {
+            Files::Memory(files) => Checkout::in_memory(Arc::clone(files), relative),
+            Files::Disk(folder) => Checkout::open(folder.as_ref(), relative),
+        }
+    }
 }
 
 /// A private folder that is always removed, on a thread where that may take its time.
@@ -39,23 +58,13 @@ pub(super) struct Folder(Option<TempDir>);
 impl Folder {
     fn create(work_dir: &Path) -> io::Result<Folder> {
         let folder = tempfile::Builder::new().prefix("request-").tempdir_in(work_dir)?;
-        std::fs::create_dir(folder.path().join("repository"))?;
-        std::fs::create_dir(folder.path().join("private"))?;
         Ok(Folder(Some(folder)))
     }
+}
 
-    fn path(&self) -> &Path {
+impl AsRef<Path> for Folder {
+    fn as_ref(&self) -> &Path {
         self.0.as_ref().map_or(Path::new(""), TempDir::path)
-    }
-
-    /// The files of the request.
-    pub(super) fn repository(&self) -> std::path::PathBuf {
-        self.path().join("repository")
-    }
-
-    /// Room for homes and copies.
-    pub(super) fn private(&self) -> std::path::PathBuf {
-        self.path().join("private")
     }
 }
 
@@ -93,19 +102,12 @@ pub(super) async fn receive(
             return Err(status);
         }
     };
-    let folder = match Folder::create(work_dir) {
-        Ok(folder) => folder,
-        Err(error) => {
-            drain(stream, size).await;
-            return Err(Status::internal(format!("no folder for the files: {error}")));
-        }
-    };
-
     let (pieces, received) = mpsc::channel(WAITING);
-    let (target, limits) = (folder.repository(), *limits);
+    let (work_dir, limits) = (work_dir.to_owned(), *limits);
     let unpacked = tokio::task::spawn_blocking(move || {
         let mut reader = Pieces::new(received);
-        archive::unpack(&mut reader, &target, &limits).map(|()| reader.checksum())
+        let place = Place::memory(move || Folder::create(&work_dir));
+        archive::unpack(&mut reader, place, &limits).map(|place| (place, reader.checksum()))
     });
     let transferred = transfer(stream, pieces, size).await;
     let unpacked = unpacked
@@ -114,10 +116,17 @@ pub(super) async fn receive(
     match (transferred, unpacked) {
         (Err(status), _) => Err(status),
         (Ok(()), Err(error)) => Err(status_of(&error)),
-        (Ok(()), Ok(checksum)) if checksum == metadata.checksum => Ok(Received { metadata, folder }),
-        (Ok(()), Ok(_)) => Err(Status::invalid_argument(
+        (Ok(()), Ok((_, checksum))) if checksum != metadata.checksum => Err(Status::invalid_argument(
             "the archive's checksum is not the one announced",
         )),
+        (Ok(()), Ok((place, _))) => {
+            let files = match place {
+                Place::Memory { files, .. } => Files::Memory(Arc::new(files)),
+                Place::Disk(folder) => Files::Disk(folder),
+                Place::Lost => return Err(Status::internal("the files are lost")),
+            };
+            Ok(Received { metadata, files })
+        }
     }
 }
 

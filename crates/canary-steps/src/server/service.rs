@@ -41,6 +41,8 @@ struct Call {
     environment: Environment,
     deadline: tokio::time::Instant,
     operator: Operator,
+    /// Where homes and copies go, in folders of their own.
+    work_dir: PathBuf,
 }
 
 impl Service {
@@ -92,6 +94,7 @@ impl Service {
                 received,
                 deadline,
                 operator: shared.options.operator.clone(),
+                work_dir: shared.work_dir.clone(),
             };
             let late = |_| {
                 Status::deadline_exceeded(format!("the manifests were not ready after {}", seconds(time)))
@@ -132,10 +135,7 @@ impl Call {
     }
 
     fn checkout(&self) -> Result<Checkout, RenderError> {
-        Checkout::open(
-            &self.received.folder.repository(),
-            &self.received.metadata.app_rel_path,
-        )
+        self.received.files.open(&self.received.metadata.app_rel_path)
     }
 }
 
@@ -147,13 +147,12 @@ impl ConfigManagementPluginService for Service {
     ) -> Result<Response<ManifestResponse>, Status> {
         self.call("GenerateManifest", request, |call| async move {
             let checkout = call.checkout().map_err(|e| status_of(&e.into()))?;
-            let private = call.received.folder.private();
             let job = Job {
                 checkout: &checkout,
                 environment: &call.environment,
                 operator: &call.operator,
                 deadline: Some(call.work_deadline()),
-                private: &private,
+                private: &call.work_dir,
                 borrowed: false,
             };
             let manifests = produce::generate(&job).await.map_err(|e| status_of(&e))?;
@@ -207,8 +206,6 @@ impl ConfigManagementPluginService for Service {
 
 /// Announces in the time that there is, also that it was not enough: an announcement that fails shows a plain directory.
 async fn announce(call: &Call) -> Vec<Announcement> {
-    let private = call.received.folder.private();
-    let repository = call.received.folder.repository();
     let deadline = call.work_deadline();
     let on_checkout = |checkout: Checkout| async move {
         let job = Job {
@@ -216,7 +213,7 @@ async fn announce(call: &Call) -> Vec<Announcement> {
             environment: &call.environment,
             operator: &call.operator,
             deadline: Some(deadline),
-            private: &private,
+            private: &call.work_dir,
             borrowed: false,
         };
         match tokio::time::timeout_at(deadline, produce::announce(&job)).await {
@@ -227,14 +224,14 @@ async fn announce(call: &Call) -> Vec<Announcement> {
     match call.checkout() {
         Ok(checkout) => on_checkout(checkout).await,
         // The folder is wrong, but what is set can still be shown.
-        Err(error) => match Checkout::open(&repository, ".") {
+        Err(error) => match call.received.files.open(".") {
             Ok(root) => {
                 let job = Job {
                     checkout: &root,
                     environment: &call.environment,
                     operator: &call.operator,
                     deadline: Some(deadline),
-                    private: &repository,
+                    private: &call.work_dir,
                     borrowed: false,
                 };
                 produce::announce_problem(&job, &error.to_string())

@@ -68,7 +68,8 @@ bench: ## the benchmarks of docs/benchmarks.md, beside Go in the same run (needs
 	mkdir -p $(CACHE)/bench
 	cd tests/interop/go/go-plugin && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o $(CACHE)/bench/go-plugin/ ./host ./plugin
 	$(CACHE)/bench/go-plugin/host table $(TARGET)/release/go-plugin-echo $(CACHE)/bench/go-plugin/plugin 4s
-	ARCH=amd64 tools/dist $(ROUTER) $(DATADOG)
+	ARCH=amd64 tools/dist $(ROUTER) $(DATADOG) $(CANARY_STEPS)
+	cargo bench --locked -p interop --bench cmp -- $(STATIC)/$(CANARY_STEPS)
 	mkdir -p $(CACHE)/bench
 	cd tests/interop/go/rollouts && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o $(CACHE)/bench/ ./bench ./peer
 	cd tests/interop/go/rollouts && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o $(CACHE)/bench/ github.com/argoproj/argo-rollouts/test/cmd/metrics-plugin-sample

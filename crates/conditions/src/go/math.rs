@@ -116,6 +116,10 @@ fn exp(x: f64) -> f64 {
 }
 
 /// `math.Log` of a number above 0: `log_amd64.s`, which takes the exponent of a subnormal number for the smallest one.
+#[expect(
+    clippy::excessive_precision,
+    reason = "a reader finds them in Go's source as they are here"
+)]
 fn ln(x: f64) -> f64 {
     const LN2: (f64, f64) = (6.931_471_803_691_238_164_90e-1, 1.908_214_929_270_587_700_02e-10);
     const L: [f64; 7] = [

@@ -1,5 +1,6 @@
 //! Canary steps switched in Argo CD, and walked by the Rollouts controller.
 
+mod buttons;
 mod git;
 mod manifests;
 
@@ -20,7 +21,7 @@ use git::Git;
 
 pub(super) const SCENE: Scene = Scene {
     name: NAMESPACE,
-    proves: "steps typed in Argo CD are saved or refused, synced, walked by the controller, kept in the history, and taken back",
+    proves: "steps typed in Argo CD are saved or refused, synced, walked, kept in the history, taken back; its buttons on the Rollout are obeyed",
     plugins: Plugins::RouterAndCanarySteps,
     turn: Turn::Together,
     controllers: super::Controllers::Newest,
@@ -115,6 +116,7 @@ async fn play(stage: &Stage, git: &Git, argocd: &ArgoCd) -> Result<()> {
     ensure!(steps(&shop).await? == in_git, "{}", steps(&shop).await?);
     shop.rollout.healthy(STEP).await?;
     stage.say("off took the steps away, git brought Git's back");
+    buttons::press(stage, argocd, &shop).await?;
     elsewhere(stage, git, argocd).await
 }
 

@@ -6,6 +6,7 @@
 
 mod edits;
 pub(super) mod lines;
+mod proof;
 #[cfg(test)]
 mod tests;
 mod trail;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 use super::tree::{ReadError, Tree};
 use super::{emit, value};
 use edits::{in_place, value_range, write};
+use proof::only_the_field_differs;
 use trail::{Trail, select};
 
 /// A field of an object and what becomes of it.
@@ -49,18 +51,47 @@ pub enum SpliceError {
 /// # Errors
 /// [`SpliceError`]; the text is then untouched.
 pub fn change(text: &str, change: &Change) -> Result<String, SpliceError> {
+    value::resolve(&Tree::parse(text)?).map_err(SpliceError::Meaning)?;
     apply(text, &[], change)
 }
 
 /// Applies a change to the object at `object` (indices of `items`, outermost first) of a document.
 ///
-/// Text that already means the wanted value is returned as it is.
+/// Text that already means the wanted value is returned as it is. The document must mean something: [`super::read`] of
+/// it succeeds.
 ///
 /// # Errors
 /// [`SpliceError`]; the text is then untouched.
 pub(crate) fn apply(text: &str, object: &[usize], change: &Change) -> Result<String, SpliceError> {
     let tree = Tree::parse(text)?;
-    let before = value::resolve(&tree).map_err(SpliceError::Meaning)?;
+    let trail = Trail::walk(&tree, object, &change.path);
+    let name = change.path.last().expect("a change names a field");
+    // Most changes are at the field itself and are proved by a look at both trees.
+    let quick = in_place(&tree, text, &trail, change).map(|edits| write(&tree, text, edits));
+    let quick = quick.filter(|candidate| {
+        Tree::parse(candidate)
+            .is_ok_and(|new| only_the_field_differs(&tree, &trail, name, change.to.as_ref(), &new))
+    });
+    let is_already = || {
+        let (_, node) = trail.field?;
+        Some(value::resolve_node(&tree, node).ok()? == *change.to.as_ref()?)
+    };
+    match quick {
+        Some(_) if is_already() == Some(true) => Ok(text.to_owned()),
+        Some(candidate) => Ok(candidate),
+        None => apply_resolved(text, &tree, &trail, object, change),
+    }
+}
+
+/// The same for all other documents: what they mean is compared as a whole.
+fn apply_resolved(
+    text: &str,
+    tree: &Tree,
+    trail: &Trail,
+    object: &[usize],
+    change: &Change,
+) -> Result<String, SpliceError> {
+    let before = value::resolve(tree).map_err(SpliceError::Meaning)?;
     let mut wanted = before.clone();
     let in_object = object_mut(&mut wanted, object).is_some_and(|o| set(o, &change.path, change.to.as_ref()));
     if wanted == before {
@@ -76,18 +107,17 @@ pub(crate) fn apply(text: &str, object: &[usize], change: &Change) -> Result<Str
     let means = |candidate: &str| {
         Tree::parse(candidate).is_ok_and(|tree| value::resolve(&tree).is_ok_and(|value| value == wanted))
     };
-    let trail = Trail::walk(&tree, object, &change.path);
-    let in_place = in_place(&tree, text, &trail, change).into_iter();
+    let in_place = in_place(tree, text, trail, change).into_iter();
     let anew = trail.around.iter().rev().filter_map(|place| {
         let value = select(&wanted, &place.path)?;
         Some(vec![(
-            value_range(&tree, text, place.node, place.key),
+            value_range(tree, text, place.node, place.key),
             emit::flow(value),
         )])
     });
     in_place
         .chain(anew)
-        .map(|edits| write(&tree, text, edits))
+        .map(|edits| write(tree, text, edits))
         .find(|candidate| means(candidate))
         .ok_or_else(unwritable)
 }

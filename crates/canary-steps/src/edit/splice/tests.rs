@@ -407,4 +407,58 @@ proptest! {
         let off = value::resolve(&Tree::parse(&back).unwrap()).unwrap();
         prop_assert!(off["spec"]["strategy"]["canary"].get("steps").is_none());
     }
+    /// What the short proof takes, the long one takes too: also of texts that a wrong edit could have made.
+    #[test]
+    fn the_short_proof_is_a_proof(text in layouts(), on in any::<bool>(), at in 0_usize..400, drop in 0_usize..12, add in "(|steps: \\[\\]\n|[-a-z0-9: \n]{0,3})") {
+        let change = steps(if on { new_steps() } else { None });
+        let mut candidate = apply(&text, &[], &change).unwrap();
+        let from = at.min(candidate.len());
+        candidate.replace_range(from..(from + drop).min(candidate.len()), &add);
+        let old = Tree::parse(&text).unwrap();
+        let trail = Trail::walk(&old, &[], &change.path);
+        let Ok(new) = Tree::parse(&candidate) else {
+            return Ok(());
+        };
+        if only_the_field_differs(&old, &trail, "steps", change.to.as_ref(), &new) {
+            let mut wanted = value::resolve(&old).unwrap();
+            set(&mut wanted, &change.path, change.to.as_ref());
+            prop_assert_eq!(value::resolve(&new), Ok(wanted), "{:?}", candidate);
+        }
+    }
+}
+
+#[test]
+fn keys_that_stand_twice_and_merges_are_left_to_the_long_proof() {
+    let short = |text: &str, to: Option<Value>, candidate: &str| {
+        let (old, new) = (Tree::parse(text).unwrap(), Tree::parse(candidate).unwrap());
+        let change = steps(to);
+        let trail = Trail::walk(&old, &[], &change.path);
+        only_the_field_differs(&old, &trail, "steps", change.to.as_ref(), &new)
+    };
+    let canary = |inside: &str| format!("spec: {{strategy: {{canary: {{{inside}}}}}}}\n");
+    let one = canary("steps: [], a: 1");
+    assert!(short(&one, None, &canary("a: 1")));
+    assert!(short(&one, Some(json!([1])), &canary("a: 1, steps: [1]")));
+    assert!(!short(&one, None, &one));
+    assert!(!short(&one, None, &canary("a: 2")));
+    assert!(!short(&one, None, &canary("a: '1'")));
+    assert!(!short(&one, None, &canary("a: 1, b: 1")));
+    assert!(!short(&one, Some(json!([1])), &canary("steps: [2], a: 1")));
+    assert!(!short(
+        &canary("steps: [], steps: [1], a: 1"),
+        None,
+        &canary("steps: [], a: 1")
+    ));
+    assert!(!short(
+        &canary("steps: [], <<: {steps: [1]}"),
+        None,
+        &canary("<<: {steps: [1]}")
+    ));
+    assert!(!short(
+        &one,
+        Some(json!([1])),
+        &canary("steps: [1], steps: [1], a: 1")
+    ));
+    let other = one.replace("}}}", "}}, x: 1}");
+    assert!(!short(&other, None, &canary("a: 1")));
 }

@@ -94,12 +94,7 @@ impl Workload {
 
     /// How many pods of each version are ready.
     pub fn available(&self) -> BTreeMap<String, i32> {
-        let now = Instant::now();
-        self.shared
-            .sets()
-            .iter()
-            .map(|(hash, set)| (hash.clone(), set.ready(now).try_into().unwrap_or(i32::MAX)))
-            .collect()
+        self.shared.ready(Instant::now())
     }
 
     /// Brings the EndpointSlices up to date at once, as after a Service's selector has changed. They follow by
@@ -123,6 +118,14 @@ impl Shared {
     fn sets(&self) -> MutexGuard<'_, BTreeMap<String, Set>> {
         self.sets.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn ready(&self, now: Instant) -> BTreeMap<String, i32> {
+        let sets = self.sets();
+        let ready = |set: &Set| set.ready(now).try_into().unwrap_or(i32::MAX);
+        sets.iter()
+            .map(|(hash, set)| (hash.clone(), ready(set)))
+            .collect()
+    }
 }
 
 impl Set {
@@ -135,11 +138,18 @@ impl Set {
 async fn control(shared: Arc<Shared>) {
     let mut pods = shared.changed.subscribe();
     let mut revisions = shared.api.revisions();
+    let mut told = BTreeMap::new();
     loop {
         pods.borrow_and_update();
         revisions.borrow_and_update();
         let now = Instant::now();
         write_slices(&shared, now);
+        // Told by what is and not by the alarm: where this task comes late, pods became ready without one.
+        let ready = shared.ready(now);
+        if told != ready {
+            told = ready;
+            shared.changed.send_modify(|n| *n += 1);
+        }
         let next = shared
             .sets()
             .values()
@@ -156,10 +166,7 @@ async fn control(shared: Arc<Shared>) {
         tokio::select! {
             _ = pods.changed() => {}
             changed = revisions.changed() => if changed.is_err() { return },
-            () = becomes_ready => {
-                write_slices(&shared, Instant::now());
-                shared.changed.send_modify(|n| *n += 1);
-            }
+            () = becomes_ready => {}
         }
     }
 }
@@ -230,4 +237,29 @@ fn slice(service: &Value, namespace: &str, hash: &str, set: &Set, now: Instant) 
         "ports": [{"name": "http", "port": addr.port(), "protocol": "TCP"}],
         "endpoints": endpoints,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A rehearsal stood still at its first step, because on a busy machine its pods were ready before the controller of
+    /// pods had looked at them for the first time.
+    #[tokio::test(start_paused = true)]
+    async fn pods_that_were_ready_before_anybody_looked_are_told() {
+        let delay = Duration::from_millis(50);
+        let workload = Workload::start(&Api::default(), "demo", delay);
+        let labels = BTreeMap::new();
+        workload
+            .deploy("v1", labels, Behaviour::healthy("v1"))
+            .await
+            .expect("loopback can be listened on");
+        tokio::task::yield_now().await;
+        workload.scale("v1", 2);
+        let mut changes = workload.changes();
+        tokio::time::advance(2 * delay).await;
+        let told = tokio::time::timeout(Duration::from_secs(10), changes.changed()).await;
+        assert!(told.is_ok(), "nobody was told");
+        assert_eq!(workload.available()["v1"], 2);
+    }
 }

@@ -60,10 +60,8 @@ impl Proof<'_> {
         }
         let is_field = |tree: &Tree, key: NodeId| tree.scalar_text(key) == Some(self.name);
         let (before, after) = (self.old.entries(old), self.new.entries(new));
-        let fields = |tree: &Tree, entries: &[(NodeId, NodeId)]| {
-            entries.iter().filter(|(key, _)| is_field(tree, *key)).count()
-        };
-        if fields(self.old, before) > 1 || fields(self.new, after) != usize::from(self.to.is_some()) {
+        let fields = after.iter().filter(|(key, _)| is_field(self.new, *key)).count();
+        if fields != usize::from(self.to.is_some()) {
             return false;
         }
         let mut rest = before.iter().filter(|(key, _)| !is_field(self.old, *key));

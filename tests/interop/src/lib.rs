@@ -73,7 +73,8 @@ pub fn go_package(dir: &str, package: &str) -> Option<PathBuf> {
         .expect("go was found a moment ago");
     assert!(
         build.status.success(),
-        "go build in tests/interop/go/{dir} failed:\n{}",
+        "go build in tests/interop/go/{dir} failed ({}):\n{}",
+        build.status,
         String::from_utf8_lossy(&build.stderr)
     );
     Some(program)

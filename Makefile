@@ -21,6 +21,9 @@ PLUGINS := --plugin $(STATIC)/$(ROUTER) --datadog $(STATIC)/$(DATADOG) --canary-
 WHOLE := --locked --workspace --all-features
 HARNESS := cargo build $(WHOLE) --tests --bin realworld
 
+# As the tests build their Go programs, so that what Go has compiled for them serves here.
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -gcflags=all=-dwarf=false -ldflags="-s -w"
+
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
 
@@ -66,13 +69,12 @@ bench: ## the benchmarks of docs/benchmarks.md, beside Go in the same run (needs
 	cargo bench --locked -p interop --bench conditions
 	cargo build --locked --release -p interop --bin go-plugin-echo
 	mkdir -p $(CACHE)/bench
-	cd tests/interop/go/go-plugin && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o $(CACHE)/bench/go-plugin/ ./host ./plugin
+	cd tests/interop/go/go-plugin && $(GO_BUILD) -o $(CACHE)/bench/go-plugin/ ./host ./plugin
 	$(CACHE)/bench/go-plugin/host table $(TARGET)/release/go-plugin-echo $(CACHE)/bench/go-plugin/plugin 4s
 	ARCH=amd64 tools/dist $(ROUTER) $(DATADOG) $(CANARY_STEPS)
 	cargo bench --locked -p interop --bench cmp -- $(STATIC)/$(CANARY_STEPS)
-	mkdir -p $(CACHE)/bench
-	cd tests/interop/go/rollouts && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o $(CACHE)/bench/ ./bench ./peer
-	cd tests/interop/go/rollouts && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o $(CACHE)/bench/ github.com/argoproj/argo-rollouts/test/cmd/metrics-plugin-sample
+	cd tests/interop/go/rollouts && $(GO_BUILD) -o $(CACHE)/bench/ ./bench ./peer
+	cd tests/interop/go/rollouts && $(GO_BUILD) -o $(CACHE)/bench/ github.com/argoproj/argo-rollouts/test/cmd/metrics-plugin-sample
 	cargo bench --locked -p datadog --bench plugin -- serinus=$(STATIC)/$(DATADOG) go=$(CACHE)/bench/metrics-plugin-sample
 	echo '$(CACHE)/bench/bench -table -set-weight serinus=$(STATIC)/$(ROUTER) serinus-get=$(STATIC)/$(ROUTER),--no-watch go=$(CACHE)/bench/peer' \
 		| SHELL=/bin/sh cargo run --locked -p realworld -- shell --plugin $(STATIC)/$(ROUTER)

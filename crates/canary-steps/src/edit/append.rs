@@ -35,7 +35,7 @@ pub fn append(text: &str, pointer: &str, entry: &Value) -> Result<String, Splice
 }
 
 /// The node of the list, where nothing on the way is an alias or a merge.
-fn find(tree: &Tree, pointer: &str) -> Option<NodeId> {
+fn find(tree: &Tree<'_>, pointer: &str) -> Option<NodeId> {
     let mut at = tree.root?;
     for token in pointer.split('/').skip(1) {
         at = match &tree.nodes[at].kind {
@@ -46,7 +46,7 @@ fn find(tree: &Tree, pointer: &str) -> Option<NodeId> {
     Some(at)
 }
 
-fn write(tree: &Tree, text: &str, list: NodeId, entry: &Value) -> Option<String> {
+fn write(tree: &Tree<'_>, text: &str, list: NodeId, entry: &Value) -> Option<String> {
     let Kind::Sequence { items, flow } = &tree.nodes[list].kind else {
         return None;
     };

@@ -6,6 +6,8 @@
 //! over several lines, anything that might be an error. Then the parser reads the document from its beginning, so this
 //! can make nothing right that is wrong, and the tests hold both to the same trees.
 
+use std::borrow::Cow;
+
 use super::tree::{Kind, Node, NodeId, Tree};
 
 /// Deeper than any manifest; the parser reads what is.
@@ -15,7 +17,7 @@ const MOST_DEPTH: usize = 64;
 const MOST_KEY: usize = 1000;
 
 /// Reads a document; `None` where it is not of the ordinary form.
-pub(super) fn read(text: &str) -> Option<Tree> {
+pub(super) fn read(text: &str) -> Option<Tree<'_>> {
     if !text
         .bytes()
         .all(|byte| byte == b'\n' || (b' '..0x7f).contains(&byte))
@@ -56,10 +58,10 @@ struct Reader<'t> {
     at: usize,
     /// Its column.
     column: usize,
-    tree: Tree,
+    tree: Tree<'t>,
 }
 
-impl Reader<'_> {
+impl<'t> Reader<'t> {
     /// A collection whose first entry stands at [`Reader::at`].
     fn block(&mut self, depth: usize) -> Option<NodeId> {
         if depth > MOST_DEPTH {
@@ -169,7 +171,7 @@ impl Reader<'_> {
         }
         let id = match self.bytes[at] {
             b'"' | b'\'' => self.quoted(at)?.0,
-            _ => self.scalar(self.text[at..end].to_owned(), true, at, end),
+            _ => self.scalar(self.text[at..end].into(), true, at, end),
         };
         Some((id, end + 1))
     }
@@ -215,7 +217,7 @@ impl Reader<'_> {
             }
             end += 1;
         }
-        let id = self.scalar(self.text[at..word_end].to_owned(), true, at, word_end);
+        let id = self.scalar(self.text[at..word_end].into(), true, at, word_end);
         Some((id, word_end))
     }
 
@@ -224,7 +226,8 @@ impl Reader<'_> {
         let end = self.quote_end(at, quote)?;
         let inside = &self.text[at + 1..end - 1];
         let text = match quote {
-            b'\'' => inside.replace("''", "'"),
+            b'\'' if inside.contains('\'') => inside.replace("''", "'").into(),
+            b'\'' => inside.into(),
             _ => unescaped(inside)?,
         };
         Some((self.scalar(text, false, at, end), end))
@@ -329,7 +332,7 @@ impl Reader<'_> {
                 {
                     return None;
                 }
-                Some((self.scalar(text.to_owned(), true, at, word_end), word_end))
+                Some((self.scalar(text.into(), true, at, word_end), word_end))
             }
             _ => None,
         }
@@ -392,17 +395,17 @@ impl Reader<'_> {
             Some(true) => text.extend(std::iter::repeat_n('\n', blank + 1)),
         }
         let end = start + self.text[start..content_end].trim_end().len();
-        let id = self.scalar(text, false, start, end);
+        let id = self.scalar(text.into(), false, start, end);
         self.line_behind(content_end);
         Some(id)
     }
 
     /// An absent value: nothing behind `at`.
     fn absent(&mut self, at: usize) -> NodeId {
-        self.scalar(String::new(), true, at, at)
+        self.scalar("".into(), true, at, at)
     }
 
-    fn scalar(&mut self, text: String, plain: bool, start: usize, end: usize) -> NodeId {
+    fn scalar(&mut self, text: Cow<'t, str>, plain: bool, start: usize, end: usize) -> NodeId {
         self.add(
             Kind::Scalar {
                 text,
@@ -414,12 +417,12 @@ impl Reader<'_> {
         )
     }
 
-    fn add(&mut self, kind: Kind, start: usize, end: usize) -> NodeId {
+    fn add(&mut self, kind: Kind<'t>, start: usize, end: usize) -> NodeId {
         self.tree.nodes.push(Node { kind, start, end });
         self.tree.nodes.len() - 1
     }
 
-    fn closed(&mut self, id: NodeId, kind: Kind, end: usize) -> NodeId {
+    fn closed(&mut self, id: NodeId, kind: Kind<'t>, end: usize) -> NodeId {
         let node = &mut self.tree.nodes[id];
         node.kind = kind;
         node.end = end;
@@ -494,9 +497,9 @@ fn begins_plain(byte: u8) -> bool {
 }
 
 /// The text of a double-quoted string with the escapes that are common.
-fn unescaped(inside: &str) -> Option<String> {
+fn unescaped(inside: &str) -> Option<Cow<'_, str>> {
     if !inside.contains('\\') {
-        return Some(inside.to_owned());
+        return Some(inside.into());
     }
     let mut text = String::with_capacity(inside.len());
     let mut chars = inside.chars();
@@ -511,7 +514,7 @@ fn unescaped(inside: &str) -> Option<String> {
             c => c,
         });
     }
-    Some(text)
+    Some(text.into())
 }
 
 #[cfg(test)]

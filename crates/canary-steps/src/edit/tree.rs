@@ -1,5 +1,6 @@
 //! A YAML document as nodes that know where in the text they stand.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -23,15 +24,15 @@ pub struct ReadError {
 
 /// The nodes of one document; `root` is absent where it holds only comments.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Tree {
-    pub(crate) nodes: Vec<Node>,
+pub(crate) struct Tree<'t> {
+    pub(crate) nodes: Vec<Node<'t>>,
     pub(crate) root: Option<NodeId>,
 }
 
 /// A node and its place in the text.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Node {
-    pub(crate) kind: Kind,
+pub(crate) struct Node<'t> {
+    pub(crate) kind: Kind<'t>,
     /// From its first property, or where it has none from its own first character. A block collection begins at its
     /// first entry, which for a sequence may be behind the dash.
     pub(crate) start: usize,
@@ -41,9 +42,10 @@ pub(crate) struct Node {
 
 /// What a node is.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Kind {
+pub(crate) enum Kind<'t> {
     Scalar {
-        text: String,
+        /// The text itself where it stands there as it is: most do, and a copy costs more than finding them.
+        text: Cow<'t, str>,
         plain: bool,
         tag: Tag,
     },
@@ -60,14 +62,14 @@ pub(crate) enum Kind {
     },
 }
 
-impl Tree {
+impl<'t> Tree<'t> {
     /// Reads the first document of `text`.
-    pub(crate) fn parse(text: &str) -> Result<Tree, ReadError> {
+    pub(crate) fn parse(text: &'t str) -> Result<Tree<'t>, ReadError> {
         ordinary::read(text).map_or_else(|| Tree::parse_any(text), Ok)
     }
 
     /// Reads it with the parser for all of YAML.
-    pub(super) fn parse_any(text: &str) -> Result<Tree, ReadError> {
+    pub(super) fn parse_any(text: &'t str) -> Result<Tree<'t>, ReadError> {
         match build(text) {
             Ok(tree) => Ok(tree),
             Err(Failure::Scan(error)) if *error.kind() == ErrorKind::InvalidQuotedScalarIndent => {
@@ -113,7 +115,7 @@ impl From<Failure> for ReadError {
 
 /// go-yaml lets the lines of a quoted text begin further left than its key; the parser we use does not. The text is
 /// read again with those lines moved to the right, which changes nothing inside quotes, and the places are moved back.
-fn parse_indented(text: &str, first: Box<ScanError>) -> Result<Tree, ReadError> {
+fn parse_indented(text: &str, first: Box<ScanError>) -> Result<Tree<'static>, ReadError> {
     /// Each line costs a parse; a manifest with more of them is not read.
     const MOST_LINES: usize = 256;
     /// Deeper than any key that a document may have: the parser allows 255 levels.
@@ -152,7 +154,7 @@ fn parse_indented(text: &str, first: Box<ScanError>) -> Result<Tree, ReadError> 
     Err(Failure::Scan(error).into())
 }
 
-fn build(text: &str) -> Result<Tree, Failure> {
+fn build(text: &str) -> Result<Tree<'static>, Failure> {
     let options = granit_parser::options! { emit_comments: false, emit_anchor_events: true };
     let mut builder = Builder::default();
     for next in Parser::new_from_str_with_options(text, options) {
@@ -167,7 +169,7 @@ fn build(text: &str) -> Result<Tree, Failure> {
 
 #[derive(Default)]
 struct Builder {
-    tree: Tree,
+    tree: Tree<'static>,
     /// Collections that are still open; for a mapping with the key that waits for its value.
     open: Vec<(NodeId, Option<NodeId>)>,
     anchors: HashMap<usize, NodeId>,
@@ -184,7 +186,11 @@ impl Builder {
                 let absent = plain && range.is_empty();
                 let end = range.start + text[range.clone()].trim_end().len();
                 let kind = Kind::Scalar {
-                    text: if absent { String::new() } else { value.into_owned() },
+                    text: if absent {
+                        "".into()
+                    } else {
+                        value.into_owned().into()
+                    },
                     plain,
                     tag: tag.map(|t| format!("{}{}", t.handle(), t.suffix()).into_boxed_str()),
                 };
@@ -223,12 +229,12 @@ impl Builder {
         Ok(())
     }
 
-    fn add(&mut self, kind: Kind, start: usize, end: usize) -> NodeId {
+    fn add(&mut self, kind: Kind<'static>, start: usize, end: usize) -> NodeId {
         self.tree.nodes.push(Node { kind, start, end });
         self.tree.nodes.len() - 1
     }
 
-    fn open(&mut self, kind: Kind, anchor: usize, start: usize) {
+    fn open(&mut self, kind: Kind<'static>, anchor: usize, start: usize) {
         let id = self.add(kind, start, start);
         self.anchors.insert(anchor, id);
         self.place(id);
@@ -312,7 +318,7 @@ mod tests {
         let text = "a:\n  - b: 'one\n  two\n\n  three'\n    c: \"x\ny\nz\"\n    d: 4\n";
         let tree = Tree::parse(text).unwrap();
         let texts = tree.nodes.iter().filter_map(|n| match &n.kind {
-            Kind::Scalar { text, .. } => Some(text.as_str()),
+            Kind::Scalar { text, .. } => Some(&**text),
             _ => None,
         });
         assert_eq!(

@@ -15,12 +15,12 @@ const MOST_NODES: usize = 400_000;
 const MOST_DEPTH: usize = 512;
 
 /// Resolves the whole document; a document without content is null.
-pub(crate) fn resolve(tree: &Tree) -> Result<Value, String> {
+pub(crate) fn resolve(tree: &Tree<'_>) -> Result<Value, String> {
     tree.root.map_or(Ok(Value::Null), |root| resolve_node(tree, root))
 }
 
 /// Resolves one node and what is below it.
-pub(crate) fn resolve_node(tree: &Tree, id: NodeId) -> Result<Value, String> {
+pub(crate) fn resolve_node(tree: &Tree<'_>, id: NodeId) -> Result<Value, String> {
     let mut left = MOST_NODES;
     Resolver {
         tree,
@@ -30,28 +30,28 @@ pub(crate) fn resolve_node(tree: &Tree, id: NodeId) -> Result<Value, String> {
 }
 
 /// The entry of a mapping that counts for `key`: the last one, or none where only a merge provides it.
-pub(crate) fn entry(tree: &Tree, mapping: NodeId, key: &str) -> Option<(NodeId, NodeId)> {
+pub(crate) fn entry(tree: &Tree<'_>, mapping: NodeId, key: &str) -> Option<(NodeId, NodeId)> {
     let mut entries = tree.entries(mapping).iter().rev();
     entries.find(|(k, _)| is_key(tree, *k, key)).copied()
 }
 
 /// Whether a mapping has a merge key.
-pub(crate) fn merges(tree: &Tree, mapping: NodeId) -> bool {
+pub(crate) fn merges(tree: &Tree<'_>, mapping: NodeId) -> bool {
     tree.entries(mapping).iter().any(|(k, _)| is_merge(tree, *k))
 }
 
-fn is_key(tree: &Tree, id: NodeId, key: &str) -> bool {
+fn is_key(tree: &Tree<'_>, id: NodeId, key: &str) -> bool {
     tree.scalar_text(id) == Some(key)
 }
 
-fn is_merge(tree: &Tree, id: NodeId) -> bool {
+fn is_merge(tree: &Tree<'_>, id: NodeId) -> bool {
     matches!(&tree.nodes[id].kind, Kind::Scalar { text, plain: true, tag: None } if text == "<<")
         || matches!(&tree.nodes[id].kind, Kind::Scalar { text, tag: Some(tag), .. }
             if text == "<<" && &**tag == "tag:yaml.org,2002:merge")
 }
 
 struct Resolver<'t, 'l> {
-    tree: &'t Tree,
+    tree: &'t Tree<'t>,
     left: &'l mut usize,
 }
 

@@ -139,8 +139,8 @@ pub async fn serve(options: Options) -> Result<(), ServeError> {
         .max_encoding_message_size(MOST_MESSAGE);
     let on_socket = Server::builder()
         // The default window of 64 KiB makes a client wait for every few pieces of an archive.
-        .initial_stream_window_size(1024 * 1024)
-        .initial_connection_window_size(4 * 1024 * 1024)
+        .initial_stream_window_size(512 * 1024)
+        .initial_connection_window_size(1024 * 1024)
         .add_service(plugin)
         .add_service(VersionServiceServer::new(version::Version))
         .add_service(health_service.clone())

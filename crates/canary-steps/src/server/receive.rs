@@ -21,8 +21,8 @@ use crate::render::{Checkout, InMemory, RenderError};
 /// Pieces are gathered to this size before they go to the thread that unpacks; Argo CD sends 1 KiB at a time.
 const GATHERED: usize = 64 * 1024;
 
-/// Gathered pieces that may wait for the disk: 1 MiB a request, then the client waits.
-const WAITING: usize = 16;
+/// Gathered pieces that may wait for the disk: 256 KiB a request, then the client waits.
+const WAITING: usize = 4;
 
 /// How much is still read from a client that sends more than it announced, so that it can hear why.
 const SLACK: u64 = 1024 * 1024;

@@ -14,7 +14,7 @@ use super::trail::{Place, Step, Trail};
 pub(super) type Edits = Vec<(Range<usize>, String)>;
 
 /// The edit at the field itself, where its form allows one.
-pub(super) fn in_place(tree: &Tree, text: &str, trail: &Trail, change: &Change) -> Option<Edits> {
+pub(super) fn in_place(tree: &Tree<'_>, text: &str, trail: &Trail, change: &Change) -> Option<Edits> {
     let holder = trail.around.last()?;
     if !trail.reached {
         return missing_parents(tree, text, trail, change);
@@ -70,7 +70,7 @@ pub(super) fn in_place(tree: &Tree, text: &str, trail: &Trail, change: &Change) 
 }
 
 /// A field below a mapping that is not there yet: the first missing key gets everything below it.
-fn missing_parents(tree: &Tree, text: &str, trail: &Trail, change: &Change) -> Option<Edits> {
+fn missing_parents(tree: &Tree<'_>, text: &str, trail: &Trail, change: &Change) -> Option<Edits> {
     let last = trail.around.last()?;
     let depth = last
         .path
@@ -105,7 +105,7 @@ fn missing_parents(tree: &Tree, text: &str, trail: &Trail, change: &Change) -> O
     in_place(tree, text, &trail, &whole)
 }
 
-fn remove_block_entry(tree: &Tree, text: &str, holder: &Place, entry: (NodeId, NodeId)) -> Option<Edits> {
+fn remove_block_entry(tree: &Tree<'_>, text: &str, holder: &Place, entry: (NodeId, NodeId)) -> Option<Edits> {
     let (key, node) = (&tree.nodes[entry.0], &tree.nodes[entry.1]);
     let line = line_start(text, key.start);
     let indent = column(text, key.start)?;
@@ -135,7 +135,7 @@ fn remove_block_entry(tree: &Tree, text: &str, holder: &Place, entry: (NodeId, N
 }
 
 /// An entry of a flow mapping with the comma that belongs to it.
-fn flow_entry(tree: &Tree, entries: &[(NodeId, NodeId)], entry: (NodeId, NodeId)) -> Range<usize> {
+fn flow_entry(tree: &Tree<'_>, entries: &[(NodeId, NodeId)], entry: (NodeId, NodeId)) -> Range<usize> {
     let at = entries
         .iter()
         .position(|e| *e == entry)
@@ -150,7 +150,7 @@ fn flow_entry(tree: &Tree, entries: &[(NodeId, NodeId)], entry: (NodeId, NodeId)
 }
 
 /// Where the value of an entry stands: behind the colon, so that its properties and a block's indicator are in it.
-pub(super) fn value_range(tree: &Tree, text: &str, node: NodeId, key: Option<NodeId>) -> Range<usize> {
+pub(super) fn value_range(tree: &Tree<'_>, text: &str, node: NodeId, key: Option<NodeId>) -> Range<usize> {
     let end = tree.nodes[node].end;
     match key.and_then(|k| colon_end(text, tree.nodes[k].end)) {
         Some(colon) => colon..end.max(colon),
@@ -158,7 +158,7 @@ pub(super) fn value_range(tree: &Tree, text: &str, node: NodeId, key: Option<Nod
     }
 }
 
-fn in_flow(tree: &Tree, trail: &Trail) -> bool {
+fn in_flow(tree: &Tree<'_>, trail: &Trail) -> bool {
     let parents = &trail.around[..trail.around.len() - 1];
     parents.iter().any(|place| {
         matches!(
@@ -169,7 +169,7 @@ fn in_flow(tree: &Tree, trail: &Trail) -> bool {
 }
 
 /// Writes the edits; an alias elsewhere whose anchor they take away gets the value written out.
-pub(super) fn write(tree: &Tree, text: &str, mut edits: Edits) -> String {
+pub(super) fn write(tree: &Tree<'_>, text: &str, mut edits: Edits) -> String {
     let within = |at: usize| edits.iter().any(|(range, _)| range.contains(&at));
     let mut orphans = Vec::new();
     for node in &tree.nodes {

@@ -86,7 +86,7 @@ pub(crate) fn apply(text: &str, object: &[usize], change: &Change) -> Result<Str
 /// The same for all other documents: what they mean is compared as a whole.
 fn apply_resolved(
     text: &str,
-    tree: &Tree,
+    tree: &Tree<'_>,
     trail: &Trail,
     object: &[usize],
     change: &Change,

@@ -9,11 +9,11 @@ use super::trail::Trail;
 /// Whether `new` is `old` with the field at the end of `trail` being `to`. `false` also where that takes more than a look
 /// at equal nodes: aliases, merges and keys that stand twice are for the long proof.
 pub(super) fn only_the_field_differs(
-    old: &Tree,
+    old: &Tree<'_>,
     trail: &Trail,
     name: &str,
     to: Option<&Value>,
-    new: &Tree,
+    new: &Tree<'_>,
 ) -> bool {
     let Some(root) = new.root.filter(|_| trail.reached) else {
         return false;
@@ -29,11 +29,11 @@ pub(super) fn only_the_field_differs(
 }
 
 struct Proof<'p> {
-    old: &'p Tree,
+    old: &'p Tree<'p>,
     trail: &'p Trail,
     name: &'p str,
     to: Option<&'p Value>,
-    new: &'p Tree,
+    new: &'p Tree<'p>,
 }
 
 impl Proof<'_> {
@@ -54,11 +54,11 @@ impl Proof<'_> {
 
     /// The mapping that holds the field.
     fn holder(&self, old: NodeId, new: NodeId) -> bool {
-        let is_mapping = |tree: &Tree, id: NodeId| matches!(tree.nodes[id].kind, Kind::Mapping { .. });
+        let is_mapping = |tree: &Tree<'_>, id: NodeId| matches!(tree.nodes[id].kind, Kind::Mapping { .. });
         if !is_mapping(self.old, old) || !is_mapping(self.new, new) || value::merges(self.old, old) {
             return false;
         }
-        let is_field = |tree: &Tree, key: NodeId| tree.scalar_text(key) == Some(self.name);
+        let is_field = |tree: &Tree<'_>, key: NodeId| tree.scalar_text(key) == Some(self.name);
         let (before, after) = (self.old.entries(old), self.new.entries(new));
         let fields = after.iter().filter(|(key, _)| is_field(self.new, *key)).count();
         if fields != usize::from(self.to.is_some()) {

@@ -30,7 +30,7 @@ pub(super) enum Step {
 }
 
 impl Trail {
-    pub(super) fn walk(tree: &Tree, object: &[usize], path: &[String]) -> Trail {
+    pub(super) fn walk(tree: &Tree<'_>, object: &[usize], path: &[String]) -> Trail {
         let mut trail = Trail {
             around: Vec::new(),
             field: None,
@@ -60,7 +60,7 @@ impl Trail {
         trail
     }
 
-    fn enter_key(&mut self, tree: &Tree, key: &str) -> bool {
+    fn enter_key(&mut self, tree: &Tree<'_>, key: &str) -> bool {
         let last = self.around.last().expect("the root is in it");
         let Some((k, v)) = value::entry(tree, last.node, key) else {
             return false;
@@ -75,7 +75,7 @@ impl Trail {
         true
     }
 
-    fn enter_index(&mut self, tree: &Tree, index: usize) -> bool {
+    fn enter_index(&mut self, tree: &Tree<'_>, index: usize) -> bool {
         let last = self.around.last().expect("the root is in it");
         let Kind::Sequence { items, .. } = &tree.nodes[last.node].kind else {
             return false;

@@ -7,19 +7,32 @@ use std::time::SystemTime;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::{Layer, Registry};
 
-/// Sends events of at least `level` to stderr. `level` is a name like `info` or a filter as tracing-subscriber takes it.
+/// Sends events of at least `level` to stderr. `level` is a name like `info`, or levels by target
+/// like `info,h2=warn`.
 ///
 /// # Errors
-/// A filter that cannot be read.
-pub fn install(level: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
-    let filter = EnvFilter::builder().parse(level)?;
+/// Names a word that is no level.
+pub fn install(level: &str) -> Result<(), String> {
+    let filter = filter(level)?;
     let subscriber = Registry::default().with(Lines).with(filter);
     // A second call, as in tests, leaves the first one's subscriber.
     let _ = tracing::subscriber::set_global_default(subscriber);
     Ok(())
+}
+
+fn filter(level: &str) -> Result<Targets, String> {
+    // To tracing-subscriber a word alone is a target as well, so that a misspelt level would silence everything.
+    let mut words = level.split(',').filter(|word| !word.contains('='));
+    match words.find(|word| word.parse::<LevelFilter>().is_err()) {
+        Some(word) => Err(format!(
+            "{word:?} is no level; accepted are error, warn, info, debug, trace, off, and target=level"
+        )),
+        None => level.parse::<Targets>().map_err(|error| error.to_string()),
+    }
 }
 
 struct Lines;
@@ -105,6 +118,31 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_misspelt_level_silences_nothing() {
+        for (level, at_info) in [
+            ("info", true),
+            ("off", false),
+            ("off,canary_steps=debug", true),
+            ("warn,h2=trace", false),
+        ] {
+            let filter = filter(level).unwrap();
+            assert_eq!(
+                filter.would_enable("canary_steps", &Level::INFO),
+                at_info,
+                "{level}"
+            );
+        }
+        for level in ["inof", "info,h2", "h2=loud"] {
+            filter(level).unwrap_err();
+        }
+        assert!(
+            filter("inof")
+                .unwrap_err()
+                .starts_with("\"inof\" is no level; accepted are error")
+        );
+    }
 
     #[test]
     fn times_are_rfc_3339() {

@@ -20,8 +20,8 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "argocd-cmp-canary-steps", version, about, long_about = None)]
 struct Cli {
-    /// Least level of the events on stderr: error, warn, info, debug, trace, or a filter. Default: info for serve, off
-    /// for all others, whose stderr argocd-cmp-server shows to developers.
+    /// Least level of the events on stderr: error, warn, info, debug, trace, off, or by target, as info,h2=warn.
+    /// Default: info for serve, off for all others, whose stderr argocd-cmp-server shows to developers.
     #[arg(long, env = "CANARY_STEPS_LOG_LEVEL", global = true)]
     log_level: Option<String>,
     #[command(subcommand)]

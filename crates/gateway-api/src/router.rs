@@ -106,21 +106,13 @@ impl Router {
     }
 
     /// Brings all routes of a Rollout to what it wants, each for itself; one that fails does not hold up the others.
-    async fn apply(
-        &self,
-        rollout: &Rollout,
-        config: &Config,
-        intent: Intent,
-        deadline: Instant,
-    ) -> RpcResult<Report> {
-        let routes = Routes::find(&self.applier, config, deadline)
-            .await
-            .map_err(|error| about(rollout, &error))?;
+    async fn apply(&self, rollout: &Rollout, config: &Config, intent: Intent, deadline: Instant) -> Report {
+        let routes = Routes::find(&self.applier, config, deadline).await;
         let report = routes
             .apply(rollout, config, intent, (&self.events, &self.features), deadline)
             .await;
-        self.orphans.heard(&rollout.key(), report.routes());
-        Ok(report)
+        self.orphans.heard(&rollout.key(), report.looked_at());
+        report
     }
 
     async fn set_managed(
@@ -142,7 +134,7 @@ impl Router {
         let intent = self.intent(rollout, &config, call)?;
         let report = self
             .apply(rollout, &config, intent, self.applier.deadline())
-            .await?;
+            .await;
         if self
             .cycles
             .remember_step(rollout, Asked::of(rollout, 0, &[], false))
@@ -163,9 +155,10 @@ impl Router {
         let intent = self.intent(rollout, &config, Call::SetWeight(weight, additional))?;
         let end = Instant::now() + VERIFY_WAIT;
         let deadline = self.applier.deadline();
-        let routes = Routes::find(&self.applier, &config, deadline)
-            .await
-            .map_err(|error| about(rollout, &error))?;
+        let routes = Routes::find(&self.applier, &config, deadline).await;
+        if let Some(error) = routes.unfound() {
+            return Ok(Verdict::Pending(RpcError::chain(error).to_string()));
+        }
         let mut open = routes.targets().to_vec();
         let mut worst = Verdict::Verified;
         // A watch that fell behind costs 10 s if it alone says "not yet": the last look is at the API server.
@@ -274,6 +267,8 @@ impl TrafficRouter for Router {
         // The controller may say it again.
         if tasks.is_empty() {
             let sweep = Sweep {
+                name: self.name.clone(),
+                promotion_hold: self.settings.promotion_hold,
                 applier: Arc::clone(&self.applier),
                 orphans: Arc::clone(&self.orphans),
                 standings: Arc::clone(&self.standings),
@@ -329,7 +324,7 @@ impl TrafficRouter for Router {
         let result = async {
             let mut report = self
                 .apply(rollout, &config, intent, self.applier.deadline())
-                .await?;
+                .await;
             let removed = self.cycles.has_removed(rollout);
             let asked = Asked::of(rollout, desired_weight, additional, removed);
             if !is_held && let Some(standing) = report.take_standing(&rollout.key()) {
@@ -443,7 +438,7 @@ impl TrafficRouter for Router {
         let intent = self.intent(rollout, &config, Call::RemoveManagedRoutes)?;
         let report = self
             .apply(rollout, &config, intent, self.applier.deadline())
-            .await?;
+            .await;
         // Nothing is left to remove from a route that is not there; the Go plugin's error blocked first deployments.
         report.without_missing(|_| {}).into_result(rollout, None)
     }

@@ -1,5 +1,5 @@
 //! Releases under way, and whose Rollouts have not been heard of: one may have been deleted, about which the controller
-//! says nothing.
+//! says nothing, or the call that would have ended its release was lost.
 //!
 //! Pure bookkeeping: [`Sweep`](super::sweep::Sweep) looks the suspects up and ends the releases of those that are gone.
 
@@ -30,17 +30,26 @@ pub(super) struct Orphans {
 struct Release {
     /// When there was a call of it; [`None`] if there was none yet and only a record on a route tells of it.
     heard: Option<Instant>,
+    /// When it was first known of, or heard of last.
+    known: Instant,
     /// When to look it up.
     due: Instant,
     routes: BTreeSet<RouteKey>,
 }
 
 impl Orphans {
-    /// A call of `owner` was about these routes.
-    pub(super) fn heard<'a>(&self, owner: &str, routes: impl Iterator<Item = (&'a RouteKey, &'a Object)>) {
-        let mut own = BTreeSet::new();
+    /// A call of `owner` was about these routes; [`None`] is one that is not there. What is known of others holds: they
+    /// could not be read, or the Rollout does not name them any more.
+    pub(super) fn heard<'a>(
+        &self,
+        owner: &str,
+        routes: impl Iterator<Item = (&'a RouteKey, Option<&'a Object>)>,
+    ) {
+        let (mut own, mut seen) = (BTreeSet::new(), BTreeSet::new());
         for (key, route) in routes {
-            for (other, _) in Ledger::read(route).entries() {
+            seen.insert(key);
+            let ledger = route.map(Ledger::read).unwrap_or_default();
+            for (other, _) in ledger.entries() {
                 match other == owner {
                     true => drop(own.insert(key.clone())),
                     false => self.found(other, key),
@@ -48,13 +57,16 @@ impl Orphans {
             }
         }
         let mut releases = self.lock();
+        if let Some(known) = releases.remove(owner) {
+            own.extend(known.routes.into_iter().filter(|key| !seen.contains(key)));
+        }
         if own.is_empty() {
-            releases.remove(owner);
             return;
         }
         let now = Instant::now();
         let release = Release {
             heard: Some(now),
+            known: now,
             due: now + SILENCE,
             routes: own,
         };
@@ -64,9 +76,11 @@ impl Orphans {
     /// A record on this route tells of a release of `owner`.
     pub(super) fn found(&self, owner: &str, key: &RouteKey) {
         let mut releases = self.lock();
+        let now = Instant::now();
         let release = releases.entry(owner.to_owned()).or_insert_with(|| Release {
             heard: None,
-            due: Instant::now() + SILENCE,
+            known: now,
+            due: now + SILENCE,
             routes: BTreeSet::new(),
         });
         release.routes.insert(key.clone());
@@ -96,6 +110,14 @@ impl Orphans {
         let release = releases.get(owner)?;
         let is_silent = release.heard.is_none_or(|heard| heard < then);
         is_silent.then(|| release.routes.clone())
+    }
+
+    /// For how long nothing was heard of a release.
+    pub(super) fn silence(&self, owner: &str) -> Duration {
+        let releases = self.lock();
+        releases
+            .get(owner)
+            .map_or(Duration::ZERO, |release| release.known.elapsed())
     }
 
     /// Nothing of this release is left on a route.

@@ -22,33 +22,49 @@ use crate::plan::{Change, Ledger, Problem, plan_route_on, pruned};
 pub(super) struct Routes<'a> {
     applier: &'a Applier,
     targets: Vec<RouteTarget>,
+    /// Selectors that found no route; those that are named do not wait for them.
+    unfound: Vec<SelectError>,
 }
 
 impl<'a> Routes<'a> {
-    pub(super) async fn find(
-        applier: &'a Applier,
-        config: &Config,
-        deadline: Instant,
-    ) -> Result<Self, SelectError> {
+    pub(super) async fn find(applier: &'a Applier, config: &Config, deadline: Instant) -> Self {
         let mut targets = config.routes.clone();
-        for selector in &config.selectors {
-            for key in applier.select(selector, deadline).await? {
+        let mut unfound = Vec::new();
+        let answers = config
+            .selectors
+            .iter()
+            .map(|selector| applier.select(selector, deadline));
+        for answer in join_all(answers).await {
+            let keys = answer.unwrap_or_else(|error| {
+                unfound.push(error);
+                Vec::new()
+            });
+            for key in keys {
                 if targets.iter().all(|target| target.key != key) {
                     // As in the Go plugin (`pkg/plugin/plugin.go` `discoverRoutesBySelector`).
                     targets.push(RouteTarget::new(key, false));
                 }
             }
         }
-        Ok(Self { applier, targets })
+        Self {
+            applier,
+            targets,
+            unfound,
+        }
     }
 
     pub(super) fn targets(&self) -> &[RouteTarget] {
         &self.targets
     }
 
+    /// Why not all routes are known.
+    pub(super) fn unfound(&self) -> Option<&SelectError> {
+        self.unfound.first()
+    }
+
     /// Brings each route to what the intent says, all at the same time.
     pub(super) async fn apply(
-        &self,
+        self,
         rollout: &Rollout,
         config: &Config,
         mut intent: Intent,
@@ -66,65 +82,101 @@ impl<'a> Routes<'a> {
             }
             false => vec![Arc::default(); self.targets.len()],
         };
-        loop {
-            let label = config.in_progress_label.as_ref();
+        let label = config.in_progress_label.as_ref();
+        let results = loop {
             let updates = self.targets.iter().zip(&features).map(|(target, features)| {
                 let intent = &intent;
                 self.applier.update(&target.key, deadline, move |route| {
                     plan_route_on(target, route, intent, label, features)
                 })
             });
-            let results = join_all(updates).await;
-            let wanted = results.iter().find_map(|result| match result {
-                Err(ApplyError::Plan(error)) => match &*error.problem {
-                    Problem::NeedsPorts { service } => Some(service.clone()),
-                    _ => None,
-                },
-                _ => None,
-            });
-            if let Some(service) = wanted
-                && let Some(split) = &mut intent.split
-                && let Some(experiment) = split.experiments.iter_mut().find(|e| e.service == service)
-            {
-                let ports = self.applier.api().service_ports(&intent.namespace, &service);
-                match timeout_at(deadline, ports)
-                    .await
-                    .unwrap_or(Err(ApiError::Timeout(Default::default())))
-                {
-                    Ok(ports) if !ports.is_empty() => {
-                        experiment.ports = ports;
-                        continue;
-                    }
-                    Ok(_) => {
-                        return Report::failed(format!("experiment Service {service:?} has no ports"));
-                    }
-                    Err(error) => {
-                        let error = RpcError::chain(&error);
-                        return Report::failed(format!(
-                            "experiment Service {service:?} cannot be read: {error}"
-                        ));
-                    }
+            let results = join_all(updates)
+                .await
+                .into_iter()
+                .map(|result| result.map_err(RouteError::Apply));
+            let results = results.collect::<Vec<_>>();
+            let wanted = results
+                .iter()
+                .find_map(|result| service_without_ports(result.as_ref().err()?));
+            let Some(service) = wanted else { break results };
+            let ports = self.ports(&intent.namespace, &service, deadline).await;
+            let experiments = intent.split.iter_mut().flat_map(|split| &mut split.experiments);
+            match (ports, experiments.into_iter().find(|e| e.service == service)) {
+                (Ok(ports), Some(experiment)) => experiment.ports = ports,
+                (Ok(_), None) => break results,
+                (Err(problem), _) => {
+                    // Of the routes that need it alone; the others are as they should be.
+                    let told = |(result, target): (Result<Applied, RouteError>, &RouteTarget)| match result {
+                        Err(error) if service_without_ports(&error).is_some() => {
+                            Err(RouteError::Experiment(format!("{}: {problem}", target.key)))
+                        }
+                        result => result,
+                    };
+                    break results.into_iter().zip(&self.targets).map(told).collect();
                 }
             }
-            let results = self
-                .retry_without_managed((rollout, events), label, &intent, results, deadline)
-                .await;
-            let standing = results.iter().all(Result::is_ok).then(|| {
-                let targets = self.targets.iter().cloned().zip(features).collect();
-                Standing::new(rollout, intent.clone(), label.cloned(), targets)
-            });
-            let report = Report {
-                results: self.targets.iter().map(|t| t.key.clone()).zip(results).collect(),
-                failure: None,
-                standing,
-            };
-            report.tell(rollout, events);
-            return report;
-        }
+        };
+        let results = self
+            .retry_without_managed((rollout, events), label, &intent, results, deadline)
+            .await;
+        let is_done = self.unfound.is_empty() && results.iter().all(Result::is_ok);
+        let keys = self.targets.iter().map(|target| target.key.clone());
+        let results = keys.zip(results).collect();
+        let standing = is_done.then(|| {
+            let targets = self.targets.into_iter().zip(features).collect();
+            Standing::new(rollout, intent, label.cloned(), targets)
+        });
+        let report = Report {
+            results,
+            unfound: self.unfound,
+            standing,
+        };
+        report.tell(rollout, events);
+        report
+    }
+}
+
+/// Why a route is not what a call asks for.
+#[derive(Debug, thiserror::Error)]
+enum RouteError {
+    #[error(transparent)]
+    Apply(ApplyError),
+    /// The Service of an experiment, which the route needs to know.
+    #[error("{0}")]
+    Experiment(String),
+}
+
+impl RouteError {
+    fn is_missing(&self) -> bool {
+        matches!(self, Self::Apply(error) if error.is_missing())
+    }
+}
+
+/// The experiment's Service whose ports the plan of a route asks for.
+fn service_without_ports(error: &RouteError) -> Option<String> {
+    match error {
+        RouteError::Apply(ApplyError::Plan(error)) => match &*error.problem {
+            Problem::NeedsPorts { service } => Some(service.clone()),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
 impl Routes<'_> {
+    /// The ports of an experiment's Service, or why they are not to be had.
+    async fn ports(&self, namespace: &str, service: &str, deadline: Instant) -> Result<Vec<u16>, String> {
+        let asked = timeout_at(deadline, self.applier.api().service_ports(namespace, service)).await;
+        match asked.unwrap_or(Err(ApiError::Timeout(Default::default()))) {
+            Ok(ports) if ports.is_empty() => Err(format!("experiment Service {service:?} has no ports")),
+            Ok(ports) => Ok(ports),
+            Err(error) => Err(format!(
+                "experiment Service {service:?} cannot be read: {}",
+                RpcError::chain(&error)
+            )),
+        }
+    }
+
     /// Sets the weights alone on routes whose managed rules the API server refused (422): an invalid rule must not hold
     /// up weights, least of all an abort's. The refusal is told.
     async fn retry_without_managed(
@@ -132,9 +184,9 @@ impl Routes<'_> {
         (rollout, events): (&Rollout, &Events),
         label: Option<&Label>,
         intent: &Intent,
-        results: Vec<Result<Applied, ApplyError>>,
+        results: Vec<Result<Applied, RouteError>>,
         deadline: Instant,
-    ) -> Vec<Result<Applied, ApplyError>> {
+    ) -> Vec<Result<Applied, RouteError>> {
         if intent.split.is_none()
             || !matches!(&intent.managed, Managed::Exactly(routes) if !routes.is_empty())
         {
@@ -149,18 +201,19 @@ impl Routes<'_> {
             .iter()
             .zip(results)
             .map(async |(target, result)| match result {
-                Err(ApplyError::Api {
+                Err(RouteError::Apply(ApplyError::Api {
                     source,
                     verb: "update",
                     ..
-                }) if source.code() == Some(422) => {
+                })) if source.code() == Some(422) => {
                     let message = format!(
                         "{}: managed rules were refused, only the weights are set: {source}",
                         target.key
                     );
                     events.warn(rollout, Reason::ManagedRouteRefused, &message);
                     let plan = |route: &Object| plan_route(target, route, &weights, label);
-                    self.applier.update(&target.key, deadline, plan).await
+                    let updated = self.applier.update(&target.key, deadline, plan).await;
+                    updated.map_err(RouteError::Apply)
                 }
                 other => other,
             });
@@ -170,25 +223,17 @@ impl Routes<'_> {
 
 /// What became of each route.
 pub(super) struct Report {
-    results: Vec<(RouteKey, Result<Applied, ApplyError>)>,
-    failure: Option<String>,
+    results: Vec<(RouteKey, Result<Applied, RouteError>)>,
+    unfound: Vec<SelectError>,
     standing: Option<Standing>,
 }
 
 impl Report {
-    fn failed(failure: String) -> Self {
-        Self {
-            results: Vec::new(),
-            failure: Some(failure),
-            standing: None,
-        }
-    }
-
     /// What became of one route.
     pub(super) fn of(key: &RouteKey, applied: Applied) -> Self {
         Self {
             results: vec![(key.clone(), Ok(applied))],
-            failure: None,
+            unfound: Vec::new(),
             standing: None,
         }
     }
@@ -220,6 +265,15 @@ impl Report {
             .filter_map(|(key, result)| Some((key, &result.as_ref().ok()?.object)))
     }
 
+    /// The same, and those that are not there.
+    pub(super) fn looked_at(&self) -> impl Iterator<Item = (&RouteKey, Option<&Object>)> {
+        self.results.iter().filter_map(|(key, result)| match result {
+            Ok(applied) => Some((key, Some(&applied.object))),
+            Err(error) if error.is_missing() => Some((key, None)),
+            Err(_) => None,
+        })
+    }
+
     /// Takes our name from the routes on which there was nothing to do and on which no release has anything.
     pub(super) async fn disown(&self, applier: &Applier) {
         let bare = self.results.iter().filter_map(|(key, result)| {
@@ -229,8 +283,15 @@ impl Report {
         join_all(bare.map(|(key, route)| applier.disown(key, route))).await;
     }
 
-    /// Forgets the routes that do not exist, and tells each.
+    /// Forgets the routes that do not exist, the selectors that find none, and tells each.
     pub(super) fn without_missing(mut self, tell: impl Fn(String)) -> Self {
+        self.unfound.retain(|error| match error {
+            SelectError::Nothing { .. } => {
+                tell(error.to_string());
+                false
+            }
+            SelectError::Api { .. } => true,
+        });
         self.results.retain(|(_, result)| match result {
             Err(error) if error.is_missing() => {
                 tell(RpcError::chain(error).to_string());
@@ -244,7 +305,11 @@ impl Report {
     /// An error that names every route that failed, and says which did not. A managed route that a route cannot carry
     /// is an error where it was asked for by name; otherwise it never blocks the weights.
     pub(super) fn into_result(self, rollout: &Rollout, managed: Option<&str>) -> RpcResult {
-        let mut failures = self.failure.into_iter().collect::<Vec<_>>();
+        let unfound = self
+            .unfound
+            .iter()
+            .map(|error| RpcError::chain(error).as_str().to_owned());
+        let mut failures = unfound.collect::<Vec<_>>();
         let mut done = Vec::new();
         for (key, result) in &self.results {
             match result {

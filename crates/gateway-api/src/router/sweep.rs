@@ -1,8 +1,13 @@
-//! Ends the releases of Rollouts that were deleted in the midst of them, aside: no call waits for it.
+//! Ends the releases that nobody else ends, aside: no call waits for it.
 //!
-//! A suspect is looked up. It is gone where the API server says that there is no such Rollout, or that it is being
+//! Such are those of Rollouts that were deleted in the midst of them. A suspect is looked up. It is gone where the API server says that there is no such Rollout, or that it is being
 //! deleted: nobody can take that back, and the controller does nothing more for it, however long a finalizer keeps the
 //! object. What cannot be found out or done is tried again later.
+//!
+//! And those that were promoted while the controller does not come back: a `VerifyWeight` that is cut off, as when this
+//! process is killed in it, ends a reconcile for good (Go: `rollout/trafficrouting.go`), and the next one is that of the
+//! resync, 15 minutes later. Until then all traffic would stay on the canary Service. What that reconcile would ask for
+//! is done here.
 //!
 //! A process that was just started knows of no release, so it looks once at the records of all routes, where it may
 //! list them.
@@ -11,13 +16,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rollouts_plugin::RpcError;
+use rollouts_plugin::types::Rollout;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::orphans::Orphans;
 use super::standing::Standings;
 use crate::apply::{ApiError, Applier, Object};
+use crate::config::{Config, PluginName, RouteTarget};
 use crate::events::{Events, Reason};
-use crate::plan::{Ledger, Plan, plan_orphan};
+use crate::intent::{Call, Intent, is_fully_promoted};
+use crate::plan::{Ledger, Plan, plan_orphan, plan_route};
 use crate::{RouteKey, RouteKind};
 
 /// Time between two looks at who is due.
@@ -27,6 +35,9 @@ const REQUEST: Duration = Duration::from_secs(5);
 
 /// What the task needs.
 pub(super) struct Sweep {
+    pub(super) name: PluginName,
+    /// How long traffic may stay where it was at a promotion.
+    pub(super) promotion_hold: Duration,
     pub(super) applier: Arc<Applier>,
     pub(super) orphans: Arc<Orphans>,
     pub(super) standings: Arc<Standings>,
@@ -93,6 +104,11 @@ impl Sweep {
             return;
         };
         if !is_gone(&answer) {
+            if let Ok(rollout) = answer
+                && self.orphans.silence(owner) >= self.promotion_hold
+            {
+                self.finish(owner, rollout, asked).await;
+            }
             return;
         }
         let routes = self.orphans.silent_since(owner, asked).unwrap_or_default();
@@ -128,6 +144,54 @@ impl Sweep {
                 "its release cannot be ended although it was deleted"
             ),
         }
+    }
+}
+
+impl Sweep {
+    /// Ends a release that was promoted, as the controller's next reconcile would; also on routes that the Rollout does
+    /// not name any more.
+    async fn finish(&self, owner: &str, rollout: Object, asked: Instant) {
+        let Some((config, intent)) = self.promoted(rollout) else {
+            return;
+        };
+        for key in self.orphans.silent_since(owner, asked).unwrap_or_default() {
+            let target = config.routes.iter().find(|target| target.key == key).cloned();
+            let target = target.unwrap_or_else(|| RouteTarget::new(key.clone(), true));
+            let label = config.in_progress_label.as_ref();
+            let plan = |route: &Object| match self.orphans.silent_since(owner, asked) {
+                Some(_) => plan_route(&target, route, &intent, label),
+                None => Ok(Plan::default()),
+            };
+            match self.applier.update(&key, self.applier.deadline(), plan).await {
+                Ok(applied) => {
+                    for change in &applied.plan.changes {
+                        tracing::info!(rollout = owner, route = key.to_string(), "promoted: {change}");
+                    }
+                    if Ledger::read(&applied.object).entry(owner).is_none() {
+                        self.orphans.forget(owner, &key);
+                    }
+                }
+                Err(error) if error.is_missing() => self.orphans.forget(owner, &key),
+                // The controller's next call will say so.
+                Err(error) => tracing::debug!(
+                    rollout = owner,
+                    error = RpcError::chain(&error).as_str(),
+                    "its release was promoted and cannot be ended"
+                ),
+            }
+        }
+    }
+
+    /// What a Rollout that is fully promoted asks for; [`None`] where it is not, or is none of ours.
+    fn promoted(&self, rollout: Object) -> Option<(Config, Intent)> {
+        let rollout: Rollout = serde_json::from_value(rollout).ok()?;
+        if rollout.status.stable_rs.is_empty() || !is_fully_promoted(&rollout) {
+            return None;
+        }
+        let (path, json) = self.name.entry(&rollout).ok()?;
+        let config = Config::parse(&path, json.as_bytes(), &rollout.metadata.namespace).ok()?;
+        let intent = Intent::derive(&rollout, &config, Call::SetWeight(0, &[]), true).ok()?;
+        Some((config, intent))
     }
 }
 

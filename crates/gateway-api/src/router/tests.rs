@@ -19,17 +19,23 @@ fn router(fake: &Arc<Fake>) -> Router {
     Router::new(PluginName::default(), fake.applier(), Settings::default())
 }
 
-/// A release at the step of this index.
-fn rollout(config: Value, step: i32) -> Rollout {
+/// A release at the step of this index, as the API server has it.
+fn stored(config: Value, step: i32) -> Value {
     let header = json!({"name": "header", "match": [{"headerName": "x", "headerValue": {"exact": "1"}}]});
-    serde_json::from_value(
-        json!({"metadata": {"name": "web", "namespace": "shop", "resourceVersion": "5"},
+    json!({"metadata": {"name": "web", "namespace": "shop", "resourceVersion": "5"},
         "spec": {"strategy": {"canary": {"stableService": "stable", "canaryService": "canary",
             "steps": [{"setHeaderRoute": header}, {"setWeight": 20}, {"pause": {}}],
             "trafficRouting": {"managedRoutes": [{"name": "header"}], "plugins": {"x/y": config}}}}},
-        "status": {"stableRS": "a", "currentPodHash": "b", "currentStepIndex": step}}),
-    )
-    .unwrap()
+        "status": {"stableRS": "a", "currentPodHash": "b", "currentStepIndex": step}})
+}
+
+fn parse(stored: &Value) -> Rollout {
+    serde_json::from_value(stored.clone()).unwrap()
+}
+
+/// The same as the controller sends it.
+fn rollout(config: Value, step: i32) -> Rollout {
+    parse(&stored(config, step))
 }
 
 fn web() -> Rollout {
@@ -209,6 +215,87 @@ async fn selectors_find_routes() {
     assert_eq!(
         error,
         "rollout shop/web: no HTTPRoute in namespace \"shop\" has the labels \"app=none\" of the selector"
+    );
+}
+
+/// The routes that are named get their weights, in an abort above all.
+#[tokio::test(start_paused = true)]
+async fn a_selector_that_finds_nothing_holds_up_no_other_route() {
+    let fake = Fake::new(vec![]);
+    let router = router(&fake);
+    let selecting = |status: Value| {
+        let nothing = json!({"matchLabels": {"app": "none"}});
+        let mut rollout = stored(json!({"httpRoute": "web", "grpcRouteSelector": nothing}), 1);
+        let all = rollout["status"].as_object_mut().unwrap();
+        all.extend(status.as_object().unwrap().clone());
+        parse(&rollout)
+    };
+    let nothing = "no GRPCRoute in namespace \"shop\" has the labels \"app=none\" of the selector";
+    for (status, weight, weights) in [(json!({}), 20, "80:20"), (json!({"abort": true}), 0, "100:0")] {
+        let error = router
+            .set_weight(&selecting(status), weight, &[])
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("rollout shop/web: {nothing}; done: HTTPRoute shop/web")
+        );
+        assert_eq!(fake.weights(), weights);
+    }
+    assert_eq!(
+        router
+            .verify_weight(&selecting(json!({})), 20, &[])
+            .await
+            .unwrap(),
+        Verified::NotVerified
+    );
+    fake.events().await;
+    // As with a route that is not there yet: nothing is divided, and pods must start.
+    for status in [json!({"stableRS": ""}), json!({"currentPodHash": "a"})] {
+        let one_version = selecting(status);
+        router.remove_managed_routes(&one_version).await.unwrap();
+        router.set_weight(&one_version, 0, &[]).await.unwrap();
+    }
+    let events = fake.events().await;
+    assert_eq!(
+        events,
+        [format!(
+            "RouteMissing: {nothing}; there is one version only, so nothing is divided until it is there"
+        )]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_experiment_whose_service_is_missing_is_told_for_each_route_that_needs_it() {
+    let fake = Fake::new(vec![]);
+    fake.add_route("httproutes", "has-it");
+    fake.add_route("tcproutes", "tcp");
+    let path = "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/has-it";
+    let mut has_it = fake.web();
+    has_it["metadata"]["name"] = json!("has-it");
+    let backends = has_it["spec"]["rules"][0]["backendRefs"].as_array_mut().unwrap();
+    backends.push(json!({"name": "exp", "port": 80, "weight": 0}));
+    fake.add(path, has_it);
+    let several = rollout(
+        json!({"httpRoutes": [{"name": "web"}, {"name": "has-it"}], "tcpRoute": "tcp"}),
+        1,
+    );
+    let destination = WeightDestination {
+        service_name: "exp".into(),
+        weight: 10,
+        ..Default::default()
+    };
+    let error = router(&fake)
+        .set_weight(&several, 20, &[destination])
+        .await
+        .unwrap_err()
+        .to_string();
+    let why = "experiment Service \"exp\" cannot be read: the API server answered 404 NotFound: because of NotFound";
+    assert_eq!(
+        error,
+        format!(
+            "rollout shop/web: HTTPRoute shop/web: {why}; TCPRoute shop/tcp: {why}; done: HTTPRoute shop/has-it"
+        )
     );
 }
 

@@ -123,6 +123,36 @@ async fn another_rollout_on_the_route_keeps_what_is_its_own() {
     assert_eq!(fake.web()["spec"], original);
 }
 
+/// A call that could not read the route says nothing about what is on it.
+#[tokio::test(start_paused = true)]
+async fn a_release_whose_last_call_failed_is_not_forgotten() {
+    let fake = Fake::new(vec![]);
+    let router = started(&fake).await;
+    router.set_weight(&web(), 20, &[]).await.unwrap();
+    fake.fault(Method::GET, Fault::Status(403, "Forbidden"));
+    router.set_weight(&web(), 40, &[]).await.unwrap_err();
+    a_while().await;
+    assert_eq!((rules(&fake), fake.weights().as_str()), (1, "100:0"));
+}
+
+/// What a Rollout had on a route that it does not name any more goes with its release.
+#[tokio::test(start_paused = true)]
+async fn a_route_that_is_named_no_more_is_not_forgotten() {
+    let fake = Fake::new(vec![]);
+    fake.add_route("httproutes", "other");
+    let router = started(&fake).await;
+    router.set_weight(&web(), 20, &[]).await.unwrap();
+    let mut moved = stored(json!({"httpRoute": "other"}), 1);
+    router.set_weight(&parse(&moved), 20, &[]).await.unwrap();
+    moved["status"]["currentPodHash"] = json!("a");
+    router.set_weight(&parse(&moved), 0, &[]).await.unwrap();
+    assert_eq!((rules(&fake), fake.weights().as_str()), (2, "80:20"));
+    fake.add(WEB, moved);
+    a_while().await;
+    assert_eq!((rules(&fake), fake.weights().as_str()), (1, "100:0"));
+    assert_eq!(fake.web()["metadata"]["annotations"], Value::Null);
+}
+
 /// The records on routes tell a new process what was under way.
 #[tokio::test(start_paused = true)]
 async fn a_restart_forgets_no_release() {

@@ -33,15 +33,15 @@ pub enum PreviewError {
         /// Why.
         source: IntentError,
     },
-    /// A route.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
+    /// Routes that cannot be planned, all of them.
+    #[error("{}", in_one(.0))]
+    Plan(Vec<PlanError>),
     /// No Rollout among the objects.
     #[error("no object of kind Rollout was given")]
     NoRollout,
-    /// A route that the Rollout names is not among the objects.
-    #[error("{0} is named by the Rollout but was not given")]
-    MissingRoute(RouteKey),
+    /// Routes that the Rollout names are not among the objects.
+    #[error("{} named by the Rollout but not given", in_one(.0))]
+    MissingRoutes(Vec<RouteKey>),
     /// Labels are the cluster's.
     #[error("rollout {0} finds routes by a selector, which cannot be previewed from files: name them")]
     Selector(String),
@@ -53,6 +53,10 @@ pub enum PreviewError {
         /// The last one.
         last: usize,
     },
+}
+
+fn in_one<T: ToString>(all: &[T]) -> String {
+    all.iter().map(T::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// One stage of a release.
@@ -109,16 +113,16 @@ pub fn preview(name: &PluginName, objects: &[Value]) -> Result<Vec<Stage>, Previ
     if !config.selectors.is_empty() {
         return Err(PreviewError::Selector(key));
     }
-    let mut routes = config
-        .routes
-        .iter()
-        .map(|target| {
-            Ok((
-                target,
-                given(objects, target, &rollout.metadata.namespace)?.clone(),
-            ))
-        })
-        .collect::<Result<Vec<_>, PreviewError>>()?;
+    let (mut routes, mut missing) = (Vec::new(), Vec::new());
+    for target in &config.routes {
+        match given(objects, target, &rollout.metadata.namespace) {
+            Some(route) => routes.push((target, route.clone())),
+            None => missing.push(target.key.clone()),
+        }
+    }
+    if !missing.is_empty() {
+        return Err(PreviewError::MissingRoutes(missing));
+    }
 
     rollout.status = Default::default();
     rollout.status.stable_rs = "stable".to_owned();
@@ -151,9 +155,22 @@ pub fn preview(name: &PluginName, objects: &[Value]) -> Result<Vec<Stage>, Previ
                     source,
                 }
             })?;
+        if let Some(unknown) = intent.unknown {
+            return Err(PreviewError::Intent {
+                rollout: rollout.key(),
+                source: unknown,
+            });
+        }
         let mut staged = Vec::with_capacity(routes.len());
+        let mut impossible = Vec::new();
         for (target, route) in &mut routes {
-            let plan = plan_route(target, route, &intent, config.in_progress_label.as_ref())?;
+            let plan = match plan_route(target, route, &intent, config.in_progress_label.as_ref()) {
+                Ok(plan) => plan,
+                Err(error) => {
+                    impossible.push(error);
+                    continue;
+                }
+            };
             let before = route.clone();
             if let Some(object) = plan.object {
                 *route = object;
@@ -167,6 +184,9 @@ pub fn preview(name: &PluginName, objects: &[Value]) -> Result<Vec<Stage>, Previ
                 after: route.clone(),
                 notes,
             });
+        }
+        if !impossible.is_empty() {
+            return Err(PreviewError::Plan(impossible));
         }
         stages.push(Stage {
             step,
@@ -250,16 +270,13 @@ pub fn to_json(stages: &[Stage]) -> Value {
 }
 
 /// The route of a target among the objects. One without a namespace lies where it is looked for.
-fn given<'a>(objects: &'a [Value], target: &RouteTarget, namespace: &str) -> Result<&'a Value, PreviewError> {
+fn given<'a>(objects: &'a [Value], target: &RouteTarget, namespace: &str) -> Option<&'a Value> {
     let is_it = |object: &&Value| {
         object["kind"].as_str().and_then(RouteKind::from_name) == Some(target.key.kind)
             && object["metadata"]["name"] == target.key.name
             && object["metadata"]["namespace"].as_str().unwrap_or(namespace) == target.key.namespace
     };
-    objects
-        .iter()
-        .find(is_it)
-        .ok_or_else(|| PreviewError::MissingRoute(target.key.clone()))
+    objects.iter().find(is_it)
 }
 
 fn title(action: &Action<'_>) -> String {
@@ -359,12 +376,24 @@ mod tests {
     fn what_is_missing_is_named() {
         let name = PluginName::default();
         assert!(matches!(preview(&name, &[]), Err(PreviewError::NoRollout)));
-        let mut without = objects();
-        without.remove(1);
-        let error = preview(&name, &without).unwrap_err().to_string();
+        let mut several = objects();
+        several[2]["spec"]["strategy"]["canary"]["trafficRouting"]["plugins"]["x/y"] =
+            json!({"httpRoute": "web", "grpcRoute": "api", "tcpRoute": "edge/db"});
+        let error = preview(&name, &several).unwrap_err().to_string();
         assert_eq!(
             error,
-            "HTTPRoute shop/web is named by the Rollout but was not given"
+            "GRPCRoute shop/api; TCPRoute edge/db named by the Rollout but not given"
+        );
+        let rules = json!([{"backendRefs": [{"name": "stable", "port": 80}]}]);
+        for (kind, name) in [("GRPCRoute", "api"), ("TCPRoute", "db")] {
+            let namespace = if kind == "TCPRoute" { "edge" } else { "shop" };
+            several.push(json!({"kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": {"rules": rules}}));
+        }
+        let error = preview(&name, &several).unwrap_err().to_string();
+        let at = |route: &str| error.find(&format!("{route}: no rule of spec.rules has backendRefs to both"));
+        assert!(
+            at("GRPCRoute shop/api") < at("TCPRoute edge/db") && at("GRPCRoute shop/api").is_some(),
+            "each is told: {error}"
         );
     }
 }

@@ -132,6 +132,9 @@ impl Router {
         }
         self.standings.end(&rollout.key());
         let intent = self.intent(rollout, &config, call)?;
+        if let Some(unknown) = intent.unknown.as_ref().filter(|_| !removes) {
+            return Err(about(rollout, unknown));
+        }
         let report = self
             .apply(rollout, &config, intent, self.applier.deadline())
             .await;
@@ -305,6 +308,11 @@ impl TrafficRouter for Router {
         self.standings.end(&rollout.key());
         let config = self.config(rollout)?;
         let mut intent = self.intent(rollout, &config, Call::SetWeight(desired_weight, additional))?;
+        // A step that asks for a managed route fails for it; weights, and an abort's least of all, do not.
+        if let Some(unknown) = intent.unknown.as_ref().filter(|_| !is_over(rollout)) {
+            self.events
+                .warn(rollout, Reason::ManagedRouteRefused, &unknown.to_string());
+        }
         if self.holds_promotion(rollout) {
             tracing::info!(
                 rollout = rollout.key(),

@@ -117,6 +117,18 @@ impl ApiError {
         matches!(self, Self::Refused(status) if status.code == 404 && !status.is_object)
     }
 
+    /// Whether it is the object that is not taken, by the API server or by an admission webhook (Kubernetes
+    /// `admission/plugin/webhook/errors`, `ToStatusErr`), and not who sends it.
+    pub(crate) fn is_about_the_object(&self) -> bool {
+        match self {
+            Self::Refused(status) => {
+                status.code == 422
+                    || (400..500).contains(&status.code) && status.message.starts_with("admission webhook ")
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the request may have been carried out all the same.
     pub(super) fn is_doubtful(&self) -> bool {
         match self {

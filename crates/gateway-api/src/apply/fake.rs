@@ -24,6 +24,8 @@ type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
 pub(crate) enum Fault {
     Status(u16, &'static str),
     RetryAfter(u64),
+    /// 403 with this message.
+    Denied(&'static str),
     Plain(u16, &'static str),
     Hang,
     Cut,
@@ -113,7 +115,7 @@ impl Fake {
         Applier::new(self.api(), Limits::default())
     }
 
-    fn api(self: &Arc<Self>) -> Api {
+    pub(crate) fn api(self: &Arc<Self>) -> Api {
         let fake = Arc::clone(self);
         let service = tower::service_fn(move |request| {
             let fake = Arc::clone(&fake);
@@ -265,6 +267,11 @@ impl Fake {
                 let mut answer = status(429, "TooManyRequests");
                 answer.headers_mut().insert("retry-after", seconds.into());
                 return Ok(answer);
+            }
+            Some(Fault::Denied(message)) => {
+                let status =
+                    json!({"kind": "Status", "code": 403, "reason": "Forbidden", "message": message});
+                return Ok(response(403, &status.to_string()));
             }
             Some(Fault::Plain(code, text)) => return Ok(response(code, text)),
             Some(Fault::Hang) => return std::future::pending().await,

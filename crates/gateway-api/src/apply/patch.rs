@@ -44,7 +44,7 @@ impl Patches {
 
 /// Whether an answer says that nobody may patch, or that nobody can.
 pub(super) fn is_refusal(error: &ApiError) -> bool {
-    matches!(error.code(), Some(403 | 405 | 415))
+    matches!(error.code(), Some(403 | 405 | 415)) && !error.is_about_the_object()
 }
 
 /// The operations that turn `before` into `after`, tests first. [`None`] where more differs than `spec`, labels and

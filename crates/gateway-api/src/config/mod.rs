@@ -19,6 +19,7 @@ pub use self::error::ConfigError;
 use self::fields::Fields;
 pub use self::matches::{RequestMatch, RouteMatches};
 pub use self::own::PluginName;
+pub(crate) use self::routes::is_dns_subdomain;
 use self::routes::{Named, checked_namespace};
 pub use self::routes::{RouteSelector, RouteTarget};
 use crate::RouteKind;

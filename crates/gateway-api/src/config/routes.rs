@@ -233,7 +233,7 @@ pub(super) fn checked_namespace(path: String, namespace: &str) -> Result<&str, C
 }
 
 /// RFC 1123 subdomain, as object names are. What is let through can stand in a URL as it is.
-pub(super) fn is_dns_subdomain(name: &str) -> bool {
+pub(crate) fn is_dns_subdomain(name: &str) -> bool {
     let part_fits = |part: &str| {
         let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
         part.chars()

@@ -86,7 +86,7 @@ pub(super) fn checked_key<'a>(path: &str, key: &'a str) -> Result<&'a str, Confi
     let (prefix, name) = key
         .rsplit_once('/')
         .map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    let prefix_fits = prefix.is_none_or(super::routes::is_dns_subdomain);
+    let prefix_fits = prefix.is_none_or(super::is_dns_subdomain);
     match prefix_fits && !name.is_empty() && is_label_text(name) {
         true => Ok(key),
         false => Err(ConfigError::Invalid {

@@ -36,6 +36,8 @@ pub struct Intent {
     pub affinity: Option<Affinity>,
     /// What requests managed routes take, where the plugin's configuration says it.
     pub matches: Vec<RouteMatches>,
+    /// What the configuration says of a managed route that the Rollout does not have: nothing follows from it.
+    pub unknown: Option<IntentError>,
     /// Features of gateways that the user vouches for.
     pub assumed: Vec<String>,
     /// What the Go plugin may have left on the routes.
@@ -96,7 +98,8 @@ impl Intent {
             split,
             managed,
             affinity,
-            matches: known_matches(rollout, config)?,
+            matches: config.matches.clone(),
+            unknown: unknown_match(rollout, config),
             assumed: config.assumed.clone(),
             leftovers: Leftovers::of(rollout),
         })
@@ -124,8 +127,8 @@ fn canary_weight(rollout: &Rollout, call: Call<'_>) -> Option<i32> {
     }
 }
 
-/// The matches of the configuration; each is for one of the Rollout's managed routes.
-fn known_matches(rollout: &Rollout, config: &Config) -> Result<Vec<RouteMatches>, IntentError> {
+/// The first match of the configuration that is for none of the Rollout's managed routes.
+fn unknown_match(rollout: &Rollout, config: &Config) -> Option<IntentError> {
     let routing = rollout
         .canary()
         .and_then(|canary| canary.traffic_routing.as_ref());
@@ -134,17 +137,14 @@ fn known_matches(rollout: &Rollout, config: &Config) -> Result<Vec<RouteMatches>
         .matches
         .iter()
         .find(|matches| names.iter().all(|known| known.name != matches.name));
-    match unknown {
-        None => Ok(config.matches.clone()),
-        Some(unknown) => Err(IntentError::UnknownManagedRoute {
-            name: unknown.name.clone(),
-            known: names
-                .iter()
-                .map(|known| format!("{:?}", known.name))
-                .collect::<Vec<_>>()
-                .join(", "),
-        }),
-    }
+    unknown.map(|unknown| IntentError::UnknownManagedRoute {
+        name: unknown.name.clone(),
+        known: names
+            .iter()
+            .map(|known| format!("{:?}", known.name))
+            .collect::<Vec<_>>()
+            .join(", "),
+    })
 }
 
 /// Whether the release has ended or gives up its managed routes: the states in which the controller calls

@@ -8,6 +8,7 @@ use super::claims::Claim;
 use super::features::percent;
 use super::planner::{Planner, Wanted};
 use super::{Change, RuleRecord, ownership, view};
+use crate::config::is_dns_subdomain;
 
 impl<'a> Planner<'a> {
     /// Gives a managed rule its name: that of the managed route, with a number behind it for further rules as the Go
@@ -20,10 +21,10 @@ impl<'a> Planner<'a> {
         mut rule: Value,
         wanted: &[&[Wanted<'_>]],
     ) -> Wanted<'a> {
-        let mut name = match nth {
-            0 => route.to_owned(),
-            nth => format!("{route}-{nth}"),
-        };
+        let mut name = rule_name(route).into_owned();
+        if nth > 0 {
+            name = format!("{name}-{nth}");
+        }
         let is_taken = |name: &str| {
             wanted
                 .iter()
@@ -127,6 +128,23 @@ impl<'a> Planner<'a> {
             && (0..arranged.len())
                 .filter(|&at| matches!(self.claims[at], Claim::Own(_)))
                 .all(|at| *arranged[at] == self.rules[at])
+    }
+}
+
+/// The name of a managed route as that of a rule, which has fewer characters to choose from (Gateway API
+/// `SectionName`).
+fn rule_name(route: &str) -> Cow<'_, str> {
+    /// Of 253; the rest is for what makes it unique.
+    const LONGEST: usize = 180;
+    if route.len() <= LONGEST && is_dns_subdomain(route) {
+        return route.into();
+    }
+    let lower = route.to_ascii_lowercase();
+    let kept = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let name: String = lower.chars().take(LONGEST).map(kept).collect();
+    match name.trim_matches('-') {
+        "" => "managed".into(),
+        name => name.to_owned().into(),
     }
 }
 

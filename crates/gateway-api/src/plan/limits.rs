@@ -10,6 +10,10 @@ use super::{Problem, view};
 pub(super) const MAX_RULES: usize = 16;
 /// `matches` a rule may have.
 const MAX_MATCHES: usize = 64;
+/// `filters` of a rule.
+const MAX_FILTERS: usize = 16;
+/// `headers` or `queryParams` of a match.
+const MAX_CONDITIONS: usize = 16;
 /// `matches` all rules of a route may have together (a CEL rule of the CRDs).
 const MAX_MATCHES_OF_ROUTE: usize = 128;
 
@@ -29,12 +33,30 @@ impl Planner<'_> {
                 .chain(wanted.iter().copied().flatten().map(|wanted| &*wanted.rule))
                 .chain(&built)
         };
+        let most = |count: &dyn Fn(&Value) -> usize| built.iter().map(count).max().unwrap_or(0);
+        let conditions = |field: &'static str| {
+            move |rule: &Value| {
+                let matches = view::list(rule, "matches").iter();
+                matches.map(|one| view::list(one, field).len()).max().unwrap_or(0)
+            }
+        };
         let limits = [
             ("rules", all().count(), MAX_RULES),
+            ("matches in one rule", most(&matches), MAX_MATCHES),
             (
-                "matches in one rule",
-                built.iter().map(matches).max().unwrap_or(0),
-                MAX_MATCHES,
+                "filters in one rule",
+                most(&|rule| view::list(rule, "filters").len()),
+                MAX_FILTERS,
+            ),
+            (
+                "headers in one match",
+                most(&conditions("headers")),
+                MAX_CONDITIONS,
+            ),
+            (
+                "queryParams in one match",
+                most(&conditions("queryParams")),
+                MAX_CONDITIONS,
             ),
             (
                 "matches in all rules",

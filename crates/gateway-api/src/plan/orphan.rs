@@ -34,6 +34,7 @@ pub fn plan_orphan(key: &RouteKey, route: &Value, owner: &str) -> Result<Plan, P
         managed: Managed::NONE,
         affinity: None,
         matches: Vec::new(),
+        unknown: None,
         assumed: Vec::new(),
         leftovers: Leftovers::default(),
     };

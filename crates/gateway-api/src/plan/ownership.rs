@@ -29,6 +29,9 @@ pub struct Entry {
     /// Services of experiments whose backendRefs it added.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub experiments: Vec<String>,
+    /// Services of experiments that the user's rules named already, and their weight before.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub lent: BTreeMap<String, u64>,
     /// Weights of stable and canary before the release, one pair for each rule with both, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub before: Vec<[u64; 2]>,

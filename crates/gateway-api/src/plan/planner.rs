@@ -1,6 +1,7 @@
 //! One plan in the making.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
@@ -10,7 +11,7 @@ use super::weights::Weighing;
 use super::{Change, Entry, Features, Ledger, Plan, Problem, Refusal, RuleRecord, RuleRef, Warning};
 use super::{gateways, managed, meta, problem, view, weights};
 use crate::config::{Label, RouteTarget};
-use crate::intent::{Intent, Managed, ManagedRoute};
+use crate::intent::{Experiment, Intent, Managed, ManagedRoute, Split};
 
 pub(super) struct Planner<'a> {
     pub(super) target: &'a RouteTarget,
@@ -102,7 +103,8 @@ impl<'a> Planner<'a> {
         }
         let pairs = self.weigh(&mut rules, &mut entry, &mut changes)?;
         let to_canary = pairs.iter().any(|[_, canary]| *canary > 0);
-        let experiments = entry.experiments.clone();
+        let experiments = entry.experiments.iter().chain(entry.lent.keys());
+        let experiments = experiments.cloned().collect::<Vec<_>>();
         let (sticky, mut warnings) = self.sticky(&experiments)?;
         let (wanted, refused) = self.managed(&rules, sticky)?;
         warnings.extend(self.lost_percentages(&wanted));
@@ -117,7 +119,7 @@ impl<'a> Planner<'a> {
         }
         let rules = self.arrange(rules, &wanted, &mut changes);
         entry.rules = wanted.into_iter().map(|wanted| wanted.record).collect();
-        let in_progress = to_canary || !entry.rules.is_empty() || !entry.experiments.is_empty();
+        let in_progress = to_canary || !entry.rules.is_empty() || !experiments.is_empty();
         entry.label = label.filter(|_| in_progress).map(|label| label.key.clone());
         if entry != Entry::default() {
             let services = &self.intent.services;
@@ -217,6 +219,7 @@ impl<'a> Planner<'a> {
     ) -> Result<Vec<[u64; 2]>, Problem> {
         let namespace = &self.target.key.namespace;
         entry.experiments.clone_from(&self.entry.experiments);
+        entry.lent.clone_from(&self.entry.lent);
         entry.before.clone_from(&self.entry.before);
         let Some(split) = &self.intent.split else {
             return Ok(self.pairs.clone());
@@ -224,11 +227,13 @@ impl<'a> Planner<'a> {
 
         let mut pairs = self.pairs.clone();
         let before = Some(&self.entry.before).filter(|before| before.len() == self.weighable.len());
+        let lent = self.lent(split);
         let weighing = Weighing {
             intent: self.intent,
             split,
             route_namespace: namespace,
             added: &self.entry.experiments,
+            lent: &lent,
         };
         for (nth, &at) in self.weighable.iter().enumerate() {
             let backends = view::backends(&rules[at]).len();
@@ -247,10 +252,15 @@ impl<'a> Planner<'a> {
                 });
             }
         }
-        entry.experiments = split
-            .experiments
-            .iter()
-            .map(|experiment| experiment.service.clone())
+        let running = split.experiments.iter().map(|experiment| &experiment.service);
+        entry.experiments = running
+            .clone()
+            .filter(|service| !lent.contains_key(*service))
+            .cloned()
+            .collect();
+        entry.lent = running
+            .filter_map(|service| lent.get_key_value(service))
+            .map(|(service, before)| (service.clone(), *before))
             .collect();
         if split.is_all_stable() {
             entry.before.clear();
@@ -263,6 +273,23 @@ impl<'a> Planner<'a> {
             entry.before.clone_from(&self.pairs);
         }
         Ok(pairs)
+    }
+
+    /// Services of experiments that the user's rules name by themselves: they stay when the experiment ends.
+    fn lent(&self, split: &Split) -> BTreeMap<String, u64> {
+        let mut lent = self.entry.lent.clone();
+        for Experiment { service, .. } in &split.experiments {
+            if lent.contains_key(service) || self.entry.experiments.contains(service) {
+                continue;
+            }
+            let own = |at: &usize| {
+                weights::own_weight(&self.rules[*at], service, self.intent, &self.target.key.namespace)
+            };
+            if let Some(weight) = self.weighable.iter().find_map(own) {
+                lent.insert(service.clone(), weight);
+            }
+        }
+        lent
     }
 
     /// What goes wrong in a release although the plan is right.

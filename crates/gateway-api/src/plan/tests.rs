@@ -338,6 +338,40 @@ fn experiments_join_and_leave_without_a_trace() {
     assert_eq!(apply(&web(), &with, &weights(&rollout("web"), 0)), original);
 }
 
+/// `experiment.templates[].service.name` lets a user choose the name, and so name it in the route beforehand.
+#[test]
+fn an_experiments_service_that_the_user_named_stays_when_it_ends() {
+    let destination = WeightDestination {
+        service_name: "exp".into(),
+        weight: 5,
+        ..Default::default()
+    };
+    let call = Call::SetWeight(10, std::slice::from_ref(&destination));
+    let running = Intent::derive(&parse(&rollout("web")), &config(), call, false).unwrap();
+    for (users, during) in [
+        (vec![("exp", 0)], "- / web-stable:85 web-canary:10 exp:5"),
+        (
+            vec![("exp", 0), ("legacy", 100)],
+            "- / web-stable:85 web-canary:10 exp:5 legacy:100",
+        ),
+    ] {
+        let backends = [&[("web-stable", 100), ("web-canary", 0)], &users[..]].concat();
+        let original = route(vec![rule("/", &backends)]);
+        let with = apply(&web(), &original, &running);
+        assert_eq!(lines(&with), during, "no port has to be asked for");
+        let again = plan_route(&web(), &with, &running, Some(&Label::in_progress())).unwrap();
+        assert_eq!(again.object, None);
+        let ended = apply(&web(), &with, &weights(&rollout("web"), 10));
+        assert!(lines(&ended).contains(" exp:0"), "{}", lines(&ended));
+        assert_eq!(apply(&web(), &ended, &weights(&rollout("web"), 0)), original);
+        assert_eq!(
+            apply(&web(), &with, &weights(&rollout("web"), 0)),
+            original,
+            "an abort"
+        );
+    }
+}
+
 #[test]
 fn dangers_of_a_release_are_told_while_it_lasts() {
     let mut original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);

@@ -1,6 +1,7 @@
 //! The split between stable, canary and experiments in one rule.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -18,6 +19,8 @@ pub(super) struct Weighing<'a> {
     pub(super) route_namespace: &'a str,
     /// Experiment Services that earlier calls added to this route.
     pub(super) added: &'a [String],
+    /// Experiment Services that the user's rules name by themselves, with their weight when no experiment runs.
+    pub(super) lent: &'a BTreeMap<String, u64>,
 }
 
 /// What a backendRef is to the Rollout.
@@ -28,8 +31,22 @@ enum Role<'a> {
     Experiment(&'a Experiment),
     /// An experiment that we added and that runs no more.
     Ended,
+    /// The user's own backendRef to the Service of an experiment that runs no more, and its weight before.
+    Returned(u64),
     /// Not the Rollout's.
     Other,
+}
+
+/// The weight of the user's own backendRef to an experiment's Service.
+pub(super) fn own_weight(rule: &Value, service: &str, intent: &Intent, route_namespace: &str) -> Option<u64> {
+    let service = ServiceName {
+        name: service,
+        namespace: &intent.namespace,
+    };
+    let mut backends = backends(rule).iter();
+    backends
+        .find(|backend| points_at(backend, route_namespace, service))
+        .map(weight)
 }
 
 /// The weights of stable and canary in a rule, if it has both: only such a rule is the Rollout's to weigh.
@@ -103,12 +120,17 @@ impl Weighing<'_> {
                 Role::Stable => budget - given,
                 Role::Canary => canary,
                 Role::Experiment(experiment) => whole(experiment.weight),
+                Role::Returned(before) => before,
                 Role::Ended | Role::Other => 0,
             });
         } else if let Some([before, _]) =
             before.filter(|[stable, canary]| self.split.is_all_stable() && *stable > 0 && *canary == 0)
         {
-            changes |= set(rule, &roles, |role| if role == Role::Stable { before } else { 0 });
+            changes |= set(rule, &roles, |role| match role {
+                Role::Stable => before,
+                Role::Returned(before) => before,
+                _ => 0,
+            });
         } else if !self.divides_as_asked(rule, &roles) {
             changes |= set(rule, &roles, |role| self.part(role));
         }
@@ -138,6 +160,8 @@ impl Weighing<'_> {
             Role::Experiment(experiment)
         } else if self.added.iter().any(|service| is(service)) {
             Role::Ended
+        } else if let Some((_, before)) = self.lent.iter().find(|(service, _)| is(service)) {
+            Role::Returned(*before)
         } else {
             Role::Other
         }
@@ -148,6 +172,7 @@ impl Weighing<'_> {
             Role::Stable => self.split.stable(),
             Role::Canary => self.split.canary,
             Role::Experiment(experiment) => experiment.weight,
+            Role::Returned(before) => before,
             Role::Ended | Role::Other => 0,
         }
     }

@@ -177,7 +177,7 @@ impl Routes<'_> {
         }
     }
 
-    /// Sets the weights alone on routes whose managed rules the API server refused (422): an invalid rule must not hold
+    /// Sets the weights alone on routes whose managed rules the API server or a webhook refused: an invalid rule must not hold
     /// up weights, least of all an abort's. The refusal is told.
     async fn retry_without_managed(
         &self,
@@ -203,9 +203,9 @@ impl Routes<'_> {
             .map(async |(target, result)| match result {
                 Err(RouteError::Apply(ApplyError::Api {
                     source,
-                    verb: "update",
+                    verb: "patch" | "update",
                     ..
-                })) if source.code() == Some(422) => {
+                })) if source.is_about_the_object() => {
                     let message = format!(
                         "{}: managed rules were refused, only the weights are set: {source}",
                         target.key

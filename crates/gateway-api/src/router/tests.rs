@@ -420,6 +420,54 @@ async fn a_rule_that_the_api_server_refuses_does_not_hold_up_the_weights() {
     );
 }
 
+/// A webhook is asked about each write; what it refuses is no right that is missing.
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_a_webhook_refuses_does_not_hold_up_the_weights() {
+    let denied =
+        Fault::Denied("admission webhook \"policy.example.com\" denied the request: no regular expressions");
+    for verb in [Method::PATCH, Method::PUT] {
+        let fake = Fake::new(vec![]);
+        let applier = match verb {
+            Method::PATCH => Applier::without_watches(fake.api(), crate::apply::Limits::default()),
+            _ => fake.applier(),
+        };
+        fake.fault(verb.clone(), denied.clone());
+        let router = Router::new(PluginName::default(), applier, Settings::default());
+        router.set_weight(&web(), 20, &[]).await.unwrap();
+        assert_eq!((rules(&fake), fake.weights().as_str()), (1, "80:20"));
+        assert_eq!(fake.verbs(), format!("GET {verb} GET {verb}"));
+        let events = fake.events().await.concat();
+        assert!(events.contains("no regular expressions"), "{events}");
+    }
+}
+
+/// The plugin's `managedRoutes` names one that the Rollout has not, or has no more.
+#[tokio::test(start_paused = true)]
+async fn a_match_for_no_managed_route_fails_its_step_and_no_weight() {
+    let fake = Fake::new(vec![]);
+    let router = router(&fake);
+    let config = json!({"httpRoute": "web", "managedRoutes": [{"name": "haeder", "match": [{"method": {"exact": "GET"}}]}]});
+    let told = "managedRoutes of the plugin's configuration names \"haeder\", \
+                spec.strategy.canary.trafficRouting.managedRoutes has \"header\"";
+    let at_step = rollout(config.clone(), 0);
+    let error = router
+        .set_header_route(&at_step, &header_route(&at_step))
+        .await
+        .unwrap_err();
+    assert_eq!(error.to_string(), format!("rollout shop/web: {told}"));
+    assert_eq!(fake.verbs(), "");
+    router
+        .set_weight(&rollout(config.clone(), 1), 20, &[])
+        .await
+        .unwrap();
+    assert_eq!(fake.weights(), "80:20");
+    assert_eq!(fake.events().await, [format!("ManagedRouteRefused: {told}")]);
+    let mut aborted = rollout(config, 1);
+    aborted.status.abort = true;
+    router.set_weight(&aborted, 0, &[]).await.unwrap();
+    assert_eq!((rules(&fake), fake.weights().as_str()), (1, "100:0"));
+}
+
 /// Issue #95 of the Go plugin: a Rollout that is applied before its route never got pods.
 #[tokio::test(start_paused = true)]
 async fn a_route_that_is_missing_is_told_and_holds_up_nothing_while_there_is_one_version() {

@@ -7,7 +7,9 @@ use rollouts_plugin::types::{HeaderRoutingMatch, RouteMatch, StringMatch};
 use serde_json::{Map, Value, json};
 
 pub use self::problem::MatchProblem;
-use self::text::{MAX_QUERY_VALUE, Text, anchored, checked, is_header_name, is_header_value, one_of};
+use self::text::{
+    MAX_QUERY_VALUE, METHODS, Text, anchored, checked, checked_path, is_header_name, is_header_value, one_of,
+};
 pub(super) use self::text::{Test, cookie, escaped};
 use crate::RouteKind;
 use crate::config::RequestMatch;
@@ -103,8 +105,8 @@ impl Conditions {
         let Some(path) = path else { return Ok(()) };
         http_only(kind, "path")?;
         self.path = Some(match one_of("match.path", path)? {
-            Text::Exact(text) => Path::Exact(text.to_owned()),
-            Text::Prefix(text) => Path::Prefix(text.to_owned()),
+            Text::Exact(text) => Path::Exact(checked_path(text)?),
+            Text::Prefix(text) => Path::Prefix(checked_path(text)?),
             Text::Regex(text) => Path::Regex(anchored("match.path", text)?),
         });
         Ok(())
@@ -116,6 +118,11 @@ impl Conditions {
         let Text::Exact(method) = one_of("match.method", method)? else {
             return Err(MatchProblem::MethodNotExact);
         };
+        if !METHODS.contains(&method) {
+            return Err(MatchProblem::Method {
+                found: method.to_owned(),
+            });
+        }
         self.method = Some(method.to_owned());
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::text::MAX_HEADER_VALUE;
+use super::text::{MAX_HEADER_VALUE, METHODS};
 use crate::RouteKind;
 
 /// Why a managed route cannot be expressed on a rule.
@@ -69,6 +69,20 @@ pub enum MatchProblem {
     /// The user's rule has a condition on the path, and both cannot be said at once.
     #[error("the rule already matches the path by another expression, a path can be matched only once")]
     PathTwice,
+    /// A path that cannot be matched.
+    #[error(
+        "match.path is {found:?}, accepted is an absolute path of at most 1024 characters, without //, /./, /../ and %2F"
+    )]
+    Path {
+        /// What was found.
+        found: String,
+    },
+    /// A method that cannot be matched.
+    #[error("match.method is {found:?}, accepted are {}", METHODS.join(", "))]
+    Method {
+        /// What was found.
+        found: String,
+    },
     /// Methods are matched whole.
     #[error("match.method must be exact, the Gateway API matches methods whole")]
     MethodNotExact,

@@ -9,6 +9,12 @@ use super::MatchProblem;
 pub(super) const MAX_HEADER_VALUE: usize = 4096;
 /// Longest value of a query parameter match (Gateway API `HTTPQueryParamMatch.value`).
 pub(super) const MAX_QUERY_VALUE: usize = 1024;
+/// Longest path (Gateway API `HTTPPathMatch.value`).
+const MAX_PATH: usize = 1024;
+/// Methods that can be matched (Gateway API `HTTPMethod`).
+pub(super) const METHODS: [&str; 9] = [
+    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+];
 /// Longest name of a header (Gateway API `HeaderName`).
 const MAX_HEADER_NAME: usize = 256;
 
@@ -93,9 +99,30 @@ pub(super) fn anchored(field: &str, expression: &str) -> Result<String, MatchPro
         && expression.ends_with('$')
         && !expression.ends_with("\\$")
         && !expression.contains('|');
-    match is_whole {
-        true => Ok(expression.to_owned()),
-        false => Ok(format!("^(?:{expression})$")),
+    if is_whole {
+        return Ok(expression.to_owned());
+    }
+    // An expression may hide what comes behind it: `(?x)a # b`.
+    let whole = format!("^(?:{expression})$");
+    checked(field, &whole)?;
+    Ok(whole)
+}
+
+/// A path as the Gateway API takes it to be compared or to be the beginning of one (the CEL rules of `HTTPPathMatch`).
+pub(super) fn checked_path(path: &str) -> Result<String, MatchProblem> {
+    let is_taken = |c: char| c.is_ascii_alphanumeric() || "/-._~!$&'()*+,;=:@%".contains(c);
+    let hides = ["//", "/./", "/../", "%2f", "%2F"];
+    let is_path = path.starts_with('/')
+        && path.len() <= MAX_PATH
+        && path.chars().all(is_taken)
+        && hides.iter().all(|hidden| !path.contains(hidden))
+        && !path.ends_with("/..")
+        && !path.ends_with("/.");
+    match is_path {
+        true => Ok(path.to_owned()),
+        false => Err(MatchProblem::Path {
+            found: path.to_owned(),
+        }),
     }
 }
 

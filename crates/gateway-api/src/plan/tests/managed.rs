@@ -122,6 +122,105 @@ fn a_managed_route_that_does_not_fit_is_refused_and_the_weights_are_set() {
 }
 
 #[test]
+fn what_the_api_server_would_refuse_is_refused_before() {
+    let mut full = rule("/", &[("web-stable", 100), ("web-canary", 0)]);
+    let filter = |n: usize| json!({"type": "RequestMirror", "requestMirror": {"backendRef": {"name": format!("m{n}"), "port": 80}}});
+    full["filters"] = (0..16).map(filter).collect();
+    full["matches"][0]["headers"] = (0..16)
+        .map(|n| json!({"name": format!("h{n}"), "value": "1"}))
+        .collect();
+    let mirror = |condition: Value| {
+        let step: SetMirrorRoute =
+            serde_json::from_value(json!({"name": "mirror", "match": [condition]})).unwrap();
+        Intent::derive(
+            &parse(&rollout("web")),
+            &config(),
+            Call::SetMirrorRoute(&step),
+            false,
+        )
+        .unwrap()
+    };
+    let step = header("header", "1");
+    let by_header = Intent::derive(
+        &parse(&rollout("web")),
+        &config(),
+        Call::SetHeaderRoute(&step),
+        false,
+    )
+    .unwrap();
+    for (intent, expected) in [
+        (
+            by_header,
+            "the route would have 17 headers in one match, at most 16 are accepted",
+        ),
+        (
+            mirror(json!({"path": {"prefix": "/a"}})),
+            "the route would have 17 filters in one rule, at most 16 are accepted",
+        ),
+        (
+            mirror(json!({"path": {"prefix": "a"}})),
+            "match.path is \"a\", accepted is an absolute path",
+        ),
+        (
+            mirror(json!({"path": {"exact": "/a/../b"}})),
+            "match.path is \"/a/../b\", accepted is",
+        ),
+        (
+            mirror(json!({"method": {"exact": "get"}})),
+            "match.method is \"get\", accepted are GET, HEAD, POST",
+        ),
+        (
+            mirror(json!({"headers": {"x": {"regex": "(?x)a # b"}}})),
+            "headerValue of header x is not a regular expression that gateways take",
+        ),
+    ] {
+        let plan = plan_route(&web(), &route(vec![full.clone()]), &intent, None).unwrap();
+        let refused = plan.refused[0].to_string();
+        assert!(
+            refused.starts_with("HTTPRoute shop/web: managed route "),
+            "{refused}"
+        );
+        assert!(refused.contains(expected), "{refused}");
+        assert_eq!(plan.object, None);
+    }
+}
+
+/// argo-rollouts takes any text for the name of a managed route; the Gateway API takes few for that of a rule.
+#[test]
+fn the_name_of_a_managed_route_is_made_one_of_a_rule() {
+    let original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
+    for (name, expected) in [
+        ("set-header.1", "set-header.1"),
+        ("Set_Header 1", "set-header-1"),
+        ("-ü-", "managed"),
+        (&"x".repeat(300), &"x".repeat(180)),
+    ] {
+        let step = header(name, "1");
+        let intent = Intent::derive(
+            &parse(&rollout("web")),
+            &config(),
+            Call::SetHeaderRoute(&step),
+            false,
+        )
+        .unwrap();
+        let planned = apply(&web(), &original, &intent);
+        assert_eq!(view::name(&planned["spec"]["rules"][0]), Some(expected));
+        let none = SetHeaderRoute {
+            matches: Vec::new(),
+            ..step
+        };
+        let removed = Intent::derive(
+            &parse(&rollout("web")),
+            &config(),
+            Call::SetHeaderRoute(&none),
+            false,
+        )
+        .unwrap();
+        assert_eq!(apply(&web(), &planned, &removed), original);
+    }
+}
+
+#[test]
 fn a_managed_route_takes_requests_by_cookie_query_parameter_and_method() {
     let with = |matches: Value| {
         let config = json!({"httpRoute": "web", "grpcRoute": "api", "managedRoutes": [{"name": "header", "match": matches}]});
@@ -181,9 +280,9 @@ fn a_managed_route_takes_requests_by_cookie_query_parameter_and_method() {
 
     let mut elsewhere = rollout("web");
     elsewhere["spec"]["strategy"]["canary"]["trafficRouting"]["managedRoutes"] = json!([{"name": "other"}]);
-    let error = Intent::derive(&parse(&elsewhere), &config, Call::SetWeight(0, &[]), false).unwrap_err();
+    let intent = Intent::derive(&parse(&elsewhere), &config, Call::SetWeight(0, &[]), false).unwrap();
     assert_eq!(
-        error.to_string(),
+        intent.unknown.unwrap().to_string(),
         "managedRoutes of the plugin's configuration names \"header\", \
          spec.strategy.canary.trafficRouting.managedRoutes has \"other\""
     );

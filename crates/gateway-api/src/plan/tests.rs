@@ -43,8 +43,12 @@ fn parse(rollout: &Value) -> Rollout {
     serde_json::from_value(rollout.clone()).unwrap()
 }
 
+fn derive(rollout: &Value, call: Call<'_>) -> Intent {
+    Intent::derive(&parse(rollout), &config(), call, false).unwrap()
+}
+
 fn weights(rollout: &Value, weight: i32) -> Intent {
-    Intent::derive(&parse(rollout), &config(), Call::SetWeight(weight, &[]), false).unwrap()
+    derive(rollout, Call::SetWeight(weight, &[]))
 }
 
 fn header(name: &str, value: &str) -> SetHeaderRoute {
@@ -297,13 +301,10 @@ fn experiments_join_and_leave_without_a_trace() {
         weight: 5,
         ..Default::default()
     };
-    let mut intent = Intent::derive(
-        &parse(&rollout("web")),
-        &config(),
+    let mut intent = derive(
+        &rollout("web"),
         Call::SetWeight(10, std::slice::from_ref(&destination)),
-        false,
-    )
-    .unwrap();
+    );
     let error = plan_route(&web(), &original, &intent, None).unwrap_err();
     assert_eq!(
         *error.problem,
@@ -347,7 +348,7 @@ fn an_experiments_service_that_the_user_named_stays_when_it_ends() {
         ..Default::default()
     };
     let call = Call::SetWeight(10, std::slice::from_ref(&destination));
-    let running = Intent::derive(&parse(&rollout("web")), &config(), call, false).unwrap();
+    let running = derive(&rollout("web"), call);
     for (users, during) in [
         (vec![("exp", 0)], "- / web-stable:85 web-canary:10 exp:5"),
         (

@@ -147,15 +147,7 @@ fn a_gateway_that_is_known_not_to_take_expressions_is_refused() {
 #[test]
 fn a_percentage_that_is_dropped_is_told_and_not_written_again() {
     let original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
-    let derive = |step: &SetMirrorRoute| {
-        Intent::derive(
-            &parse(&rollout("web")),
-            &config(),
-            Call::SetMirrorRoute(step),
-            false,
-        )
-        .unwrap()
-    };
+    let derive = |step: &SetMirrorRoute| derive(&rollout("web"), Call::SetMirrorRoute(step));
     let planned = apply(&web(), &original, &derive(&mirror(Some(25))));
     let mut stored = planned.clone();
     let rule = &mut stored["spec"]["rules"][0];
@@ -196,12 +188,6 @@ fn a_percentage_that_is_dropped_is_told_and_not_written_again() {
         other.object.unwrap()["spec"]["rules"][0]["filters"][0]["requestMirror"]["percent"],
         50
     );
-    let remove = Intent::derive(
-        &parse(&rollout("web")),
-        &config(),
-        Call::RemoveManagedRoutes,
-        false,
-    )
-    .unwrap();
+    let remove = derive(&rollout("web"), Call::RemoveManagedRoutes);
     assert_eq!(apply(&web(), &stored, &remove), original);
 }

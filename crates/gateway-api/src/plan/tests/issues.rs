@@ -8,23 +8,11 @@ fn plain() -> Value {
 }
 
 fn set_header(name: &str, value: &str) -> Intent {
-    Intent::derive(
-        &parse(&rollout("web")),
-        &config(),
-        Call::SetHeaderRoute(&header(name, value)),
-        false,
-    )
-    .unwrap()
+    derive(&rollout("web"), Call::SetHeaderRoute(&header(name, value)))
 }
 
 fn remove() -> Intent {
-    Intent::derive(
-        &parse(&rollout("web")),
-        &config(),
-        Call::RemoveManagedRoutes,
-        false,
-    )
-    .unwrap()
+    derive(&rollout("web"), Call::RemoveManagedRoutes)
 }
 
 fn with_header_step(value: Value, index: usize) -> Value {
@@ -41,13 +29,7 @@ fn issue_32_mirrors_are_made() {
         json!({"name": "mirror", "percentage": 30, "match": [{"path": {"prefix": "/"}}]}),
     )
     .unwrap();
-    let intent = Intent::derive(
-        &parse(&rollout("web")),
-        &config(),
-        Call::SetMirrorRoute(&step),
-        false,
-    )
-    .unwrap();
+    let intent = derive(&rollout("web"), Call::SetMirrorRoute(&step));
     let planned = apply(&web(), &plain(), &intent);
     assert_eq!(
         planned["spec"]["rules"][0]["filters"][0]["requestMirror"]["percent"],
@@ -144,7 +126,7 @@ fn issues_112_224_and_225_experiments_get_their_share_and_leave() {
             ..Default::default()
         };
         let call = Call::SetWeight(10, std::slice::from_ref(&destination));
-        let mut intent = Intent::derive(&parse(&rollout("web")), &config(), call, false).unwrap();
+        let mut intent = derive(&rollout("web"), call);
         intent.split.as_mut().unwrap().experiments[0].ports = vec![80];
         intent
     };

@@ -125,8 +125,7 @@ fn each_step_says_what_the_route_is() {
             "step {step}, after all that came before"
         );
         // The canary has no pods for one reconcile: routes and weight go, and with the next call they are back.
-        let removal =
-            Intent::derive(&parse(&busy(*step)), &config(), Call::RemoveManagedRoutes, false).unwrap();
+        let removal = derive(&busy(*step), Call::RemoveManagedRoutes);
         let flapped = apply(&web(), &history, &removal);
         let flapped = apply(&web(), &flapped, &of_call(&busy(*step), 0, &[], true));
         assert_eq!(flapped, simple(), "step {step}, flapped");

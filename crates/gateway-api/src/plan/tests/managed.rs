@@ -16,13 +16,7 @@ fn a_header_route_is_the_users_rule_whole() {
         rule("/docs", &[("docs", 1)]),
     ]);
     let step = header("header", "1");
-    let intent = Intent::derive(
-        &parse(&rollout("web")),
-        &config(),
-        Call::SetHeaderRoute(&step),
-        false,
-    )
-    .unwrap();
+    let intent = derive(&rollout("web"), Call::SetHeaderRoute(&step));
     let planned = apply(&web(), &original, &intent);
     check(
         &planned,
@@ -44,13 +38,7 @@ fn a_header_route_is_the_users_rule_whole() {
         planned["metadata"]["labels"],
         json!({"rollouts.argoproj.io/gatewayapi-canary": "in-progress"})
     );
-    let remove = Intent::derive(
-        &parse(&rollout("web")),
-        &config(),
-        Call::RemoveManagedRoutes,
-        false,
-    )
-    .unwrap();
+    let remove = derive(&rollout("web"), Call::RemoveManagedRoutes);
     assert_eq!(apply(&web(), &planned, &remove), original);
 }
 
@@ -132,22 +120,10 @@ fn what_the_api_server_would_refuse_is_refused_before() {
     let mirror = |condition: Value| {
         let step: SetMirrorRoute =
             serde_json::from_value(json!({"name": "mirror", "match": [condition]})).unwrap();
-        Intent::derive(
-            &parse(&rollout("web")),
-            &config(),
-            Call::SetMirrorRoute(&step),
-            false,
-        )
-        .unwrap()
+        derive(&rollout("web"), Call::SetMirrorRoute(&step))
     };
     let step = header("header", "1");
-    let by_header = Intent::derive(
-        &parse(&rollout("web")),
-        &config(),
-        Call::SetHeaderRoute(&step),
-        false,
-    )
-    .unwrap();
+    let by_header = derive(&rollout("web"), Call::SetHeaderRoute(&step));
     for (intent, expected) in [
         (
             by_header,
@@ -196,26 +172,14 @@ fn the_name_of_a_managed_route_is_made_one_of_a_rule() {
         (&"x".repeat(300), &"x".repeat(180)),
     ] {
         let step = header(name, "1");
-        let intent = Intent::derive(
-            &parse(&rollout("web")),
-            &config(),
-            Call::SetHeaderRoute(&step),
-            false,
-        )
-        .unwrap();
+        let intent = derive(&rollout("web"), Call::SetHeaderRoute(&step));
         let planned = apply(&web(), &original, &intent);
         assert_eq!(view::name(&planned["spec"]["rules"][0]), Some(expected));
         let none = SetHeaderRoute {
             matches: Vec::new(),
             ..step
         };
-        let removed = Intent::derive(
-            &parse(&rollout("web")),
-            &config(),
-            Call::SetHeaderRoute(&none),
-            false,
-        )
-        .unwrap();
+        let removed = derive(&rollout("web"), Call::SetHeaderRoute(&none));
         assert_eq!(apply(&web(), &planned, &removed), original);
     }
 }
@@ -316,13 +280,7 @@ fn rules_can_be_chosen_by_name() {
                 preview /preview web-stable:100 web-canary:0
                 - /docs docs:1"#]],
         );
-        let intent = Intent::derive(
-            &parse(&rollout("web")),
-            &self::config(),
-            Call::SetHeaderRoute(&step),
-            false,
-        )
-        .unwrap();
+        let intent = derive(&rollout("web"), Call::SetHeaderRoute(&step));
         assert_eq!(
             lines(&apply(&scoped, &original, &intent))
                 .matches("x-canary=1")
@@ -357,13 +315,7 @@ fn rules_can_be_chosen_by_name() {
 #[test]
 fn kinds_without_headers_are_weighed_only() {
     let step = header("header", "1");
-    let intent = Intent::derive(
-        &parse(&rollout("web")),
-        &config(),
-        Call::SetHeaderRoute(&step),
-        false,
-    )
-    .unwrap();
+    let intent = derive(&rollout("web"), Call::SetHeaderRoute(&step));
     let tcp = target(json!({"tcpRoute": "web"}));
     let original = route(vec![
         json!({"backendRefs": [backend("web-stable", 100), backend("web-canary", 0)]}),
@@ -388,13 +340,7 @@ fn grpc_routes_carry_header_routes() {
         "matches": [{"method": {"type": "Exact", "service": "shop.Cart"}}],
         "backendRefs": [backend("web-stable", 100), backend("web-canary", 0)]})]);
     let step = header("header", "1");
-    let intent = Intent::derive(
-        &parse(&rollout("web")),
-        &config(),
-        Call::SetHeaderRoute(&step),
-        false,
-    )
-    .unwrap();
+    let intent = derive(&rollout("web"), Call::SetHeaderRoute(&step));
     let planned = apply(&grpc, &original, &intent);
     assert_eq!(
         planned["spec"]["rules"][0]["matches"],
@@ -407,13 +353,7 @@ fn grpc_routes_carry_header_routes() {
 fn a_mirror_on_grpc_with_a_path_is_refused() {
     let step: SetMirrorRoute =
         serde_json::from_value(json!({"name": "mirror", "match": [{"path": {"exact": "/a"}}]})).unwrap();
-    let intent = Intent::derive(
-        &parse(&rollout("web")),
-        &config(),
-        Call::SetMirrorRoute(&step),
-        false,
-    )
-    .unwrap();
+    let intent = derive(&rollout("web"), Call::SetMirrorRoute(&step));
     let original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
     let plan = plan_route(&target(json!({"grpcRoute": "web"})), &original, &intent, None).unwrap();
     assert_eq!(

@@ -37,13 +37,7 @@ fn a_users_rule_is_never_taken_for_ours() {
 fn managed_rules_without_their_names_are_found_again() {
     let original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
     let step = header("header", "1");
-    let intent = Intent::derive(
-        &parse(&rollout("web")),
-        &config(),
-        Call::SetHeaderRoute(&step),
-        false,
-    )
-    .unwrap();
+    let intent = derive(&rollout("web"), Call::SetHeaderRoute(&step));
     let mut stored = apply(&web(), &original, &intent);
     stored["spec"]["rules"][0].as_object_mut().unwrap().remove("name");
     assert_eq!(
@@ -52,13 +46,7 @@ fn managed_rules_without_their_names_are_found_again() {
             .object,
         None
     );
-    let remove = Intent::derive(
-        &parse(&rollout("web")),
-        &config(),
-        Call::RemoveManagedRoutes,
-        false,
-    )
-    .unwrap();
+    let remove = derive(&rollout("web"), Call::RemoveManagedRoutes);
     assert_eq!(apply(&web(), &stored, &remove), original);
 }
 
@@ -66,13 +54,7 @@ fn managed_rules_without_their_names_are_found_again() {
 fn a_managed_rule_that_somebody_changed_is_set_right() {
     let original = route(vec![rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
     let step = header("header", "1");
-    let intent = Intent::derive(
-        &parse(&rollout("web")),
-        &config(),
-        Call::SetHeaderRoute(&step),
-        false,
-    )
-    .unwrap();
+    let intent = derive(&rollout("web"), Call::SetHeaderRoute(&step));
     let planned = apply(&web(), &original, &intent);
     let mut changed = planned.clone();
     changed["spec"]["rules"][0]["matches"][0]["path"]["value"] = json!("/elsewhere");
@@ -130,24 +112,8 @@ fn two_rollouts_share_a_route_without_touching_each_other() {
         rule("/b", &[("b-stable", 100), ("b-canary", 0)]),
     ]);
     let step = header("header", "1");
-    let header_of = |name: &str| {
-        Intent::derive(
-            &parse(&rollout(name)),
-            &config(),
-            Call::SetHeaderRoute(&step),
-            false,
-        )
-        .unwrap()
-    };
-    let remove = |name: &str| {
-        Intent::derive(
-            &parse(&rollout(name)),
-            &config(),
-            Call::RemoveManagedRoutes,
-            false,
-        )
-        .unwrap()
-    };
+    let header_of = |name: &str| derive(&rollout(name), Call::SetHeaderRoute(&step));
+    let remove = |name: &str| derive(&rollout(name), Call::RemoveManagedRoutes);
     for order in [["a", "b"], ["b", "a"]] {
         let one = apply(&web(), &original, &header_of(order[0]));
         let both = apply(&web(), &one, &header_of(order[1]));
@@ -175,13 +141,7 @@ fn a_deleted_rollout_leaves_nothing_behind() {
     ]);
     let step = header("header", "1");
     let with_header = |name: &str, route: &Value| {
-        let intent = Intent::derive(
-            &parse(&rollout(name)),
-            &config(),
-            Call::SetHeaderRoute(&step),
-            false,
-        )
-        .unwrap();
+        let intent = derive(&rollout(name), Call::SetHeaderRoute(&step));
         apply(&web(), route, &intent)
     };
     let only_b = with_header("b", &original);

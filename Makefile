@@ -67,6 +67,7 @@ fuzz: ## every fuzz target for a minute (SECONDS_EACH=600: ten; needs rustup's n
 bench: ## the benchmarks of docs/benchmarks.md, beside Go in the same run (needs Go)
 	cargo bench --locked -p interop --bench gob
 	cargo bench --locked -p interop --bench conditions
+	cargo bench --locked -p gateway-api --bench plan
 	cargo build --locked --release -p interop --bin go-plugin-echo
 	mkdir -p $(CACHE)/bench
 	cd tests/interop/go/go-plugin && $(GO_BUILD) -o $(CACHE)/bench/go-plugin/ ./host ./plugin

@@ -82,12 +82,20 @@ impl RequestMatch {
         let cookies_path = fields.path_of("cookies");
         fields.finish()?;
         let names = cookies.keys().map(|name| format!("{name:?}")).collect::<Vec<_>>();
-        if names.len() > 1 || cookies.keys().any(|name| !is_token(name)) {
-            return Err(ConfigError::Invalid {
-                path: cookies_path,
-                value: names.join(", "),
-                accepted: "one cookie: all arrive in one header, which can be matched once",
-            });
+        let invalid = |accepted| ConfigError::Invalid {
+            path: cookies_path.clone(),
+            value: names.join(", "),
+            accepted,
+        };
+        if names.len() > 1 {
+            return Err(invalid(
+                "one cookie: all arrive in one header, which can be matched once",
+            ));
+        }
+        if cookies.keys().any(|name| !is_token(name)) {
+            return Err(invalid(
+                "the name of a cookie: letters, digits and !#$%&'*+-.^_`|~",
+            ));
         }
         let found = Self {
             headers,
@@ -210,6 +218,10 @@ mod tests {
             (
                 with(json!({"cookies": {"a": {"exact": "1"}, "b": {"exact": "1"}}})),
                 "managedRoutes[0].match[0].cookies is \"a\", \"b\", accepted is one cookie",
+            ),
+            (
+                with(json!({"cookies": {"a b": {"exact": "1"}}})),
+                "managedRoutes[0].match[0].cookies is \"a b\", accepted is the name of a cookie: letters, digits",
             ),
             (
                 json!([{"name": "a", "match": [{"method": {"exact": "GET"}}]}, {"name": "a", "match": [{"method": {"exact": "PUT"}}]}]),

@@ -150,6 +150,27 @@ async fn a_watch_tells_of_drift_and_it_is_set_right_at_once() {
     assert_eq!(fake.weights(), "1:0");
 }
 
+/// The Rollout may have another router by now, or none.
+#[tokio::test(start_paused = true)]
+async fn what_nobody_confirmed_for_long_is_not_defended() {
+    for (minutes, expected) in [(19, "80:20"), (21, "70:20")] {
+        let fake = Fake::new(vec![]);
+        fake.add(
+            "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/web",
+            stored(json!({"httpRoute": "web"}), 1),
+        );
+        let router = guarded(&fake).await;
+        for _ in 0..minutes {
+            sleep(Duration::from_secs(60)).await;
+            fake.bookmark();
+        }
+        sync(&fake, 70);
+        sleep(standing::AGAIN).await;
+        assert_eq!(fake.weights(), expected, "after {minutes} minutes");
+        drop(router);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_nobody_stands_for_any_more_is_not_defended() {
     let fake = Fake::new(vec![]);

@@ -128,6 +128,8 @@ async fn another_rollout_on_the_route_keeps_what_is_its_own() {
 async fn a_release_whose_last_call_failed_is_not_forgotten() {
     let fake = Fake::new(vec![]);
     let router = started(&fake).await;
+    // Nothing but the calls tells of it.
+    fake.forbidden.lock().unwrap().push("list");
     router.set_weight(&web(), 20, &[]).await.unwrap();
     fake.fault(Method::GET, Fault::Status(403, "Forbidden"));
     router.set_weight(&web(), 40, &[]).await.unwrap_err();
@@ -174,6 +176,31 @@ async fn a_restart_forgets_no_release() {
     fake.verbs();
     a_while().await;
     assert_eq!(fake.requests(), [""; 0], "nothing goes on after the router");
+}
+
+/// A thousand releases that rest are looked up a few at a time, and each one's turn comes.
+#[tokio::test(start_paused = true)]
+async fn who_has_waited_longest_is_looked_up_first() {
+    let orphans = Orphans::default();
+    let key = crate::RouteKey {
+        kind: crate::RouteKind::Http,
+        namespace: "shop".into(),
+        name: "web".into(),
+    };
+    let names = (0..20).map(|n| format!("shop/{}", 99 - n)).collect::<Vec<_>>();
+    for name in &names {
+        orphans.found(name, &key);
+        tokio::time::advance(Duration::from_millis(10)).await;
+    }
+    assert!(orphans.due().is_empty(), "the controller may still come");
+    tokio::time::advance(SILENCE).await;
+    let asked = [orphans.due(), orphans.due(), orphans.due(), orphans.due()];
+    assert_eq!(asked.each_ref().map(Vec::len), [8, 8, 4, 0]);
+    assert_eq!(asked.concat(), names);
+    tokio::time::advance(ASK_AGAIN).await;
+    assert_eq!(orphans.due(), names[..8], "and again");
+    orphans.forget(&names[8], &key);
+    assert_eq!(orphans.due()[0], names[9]);
 }
 
 /// The same name may come back between the look-up and the write.

@@ -53,6 +53,9 @@ const RELEASE: Duration = Duration::from_secs(300);
 /// The promotion hold, and the controller's 10 s until it asks again; machines of CI are busy.
 const HOLD: Duration = Duration::from_secs(45);
 
+/// A minute of silence, and up to two until it is looked up.
+const SWEEP: Duration = Duration::from_secs(240);
+
 async fn run(stage: Stage) -> Result<()> {
     let (apps, releases) = size(stage.form());
     let seed = fastrand::u64(..);
@@ -97,8 +100,9 @@ async fn run(stage: Stage) -> Result<()> {
         seen.iter().sum::<usize>(),
         written.iter().sum::<usize>()
     ));
-    for (shop, (vigil, written)) in shops.iter().zip(vigils.iter().zip(written)) {
-        restored(&stage, shop, vigil, written)
+    for (at, (vigil, written)) in vigils.iter().zip(written).enumerate() {
+        let (shop, another) = (&shops[at], &shops[(at + 1) % shops.len()]);
+        restored(&stage, shop, another, vigil, written)
             .await
             .context(shop.host())?;
         answers(shop, &version(releases)).await?;
@@ -139,8 +143,9 @@ async fn deploy(stage: &Stage, name: &str) -> Result<App> {
 ///
 /// It does not where the plugin was killed in that very `VerifyWeight`: an error of it ends the reconcile for good
 /// (`rollout/trafficrouting.go`), and the next one is that of the resync, 15 minutes later. Both Services have the same
-/// pods meanwhile. Whatever touches the Rollout is as good as the resync.
-async fn restored(stage: &Stage, shop: &App, vigil: &Vigil, written: usize) -> Result<()> {
+/// pods meanwhile. The next process of the plugin, which begins when any Rollout is reconciled, then ends the release by
+/// itself.
+async fn restored(stage: &Stage, shop: &App, another: &App, vigil: &Vigil, written: usize) -> Result<()> {
     let look = async || {
         vigil.is_restored(&shop.route().await?, written)?;
         Ok(Seen::Yes(()))
@@ -153,8 +158,11 @@ async fn restored(stage: &Stage, shop: &App, vigil: &Vigil, written: usize) -> R
         shop.host()
     ));
     let touch = json!({"metadata": {"annotations": {"example.com/touched": "yes"}}});
-    stage.cluster().merge(&shop.rollout.address(), "", &touch).await?;
-    wait_for("the route to be what it was", STEP, look).await
+    stage
+        .cluster()
+        .merge(&another.rollout.address(), "", &touch)
+        .await?;
+    wait_for("the plugin to make the route what it was", SWEEP, look).await
 }
 
 /// Waits until one version answers every request. What a gateway works with is not compared here, for Traefik has other

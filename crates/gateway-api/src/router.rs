@@ -335,7 +335,7 @@ impl TrafficRouter for Router {
                 .await;
             let removed = self.cycles.has_removed(rollout);
             let asked = Asked::of(rollout, desired_weight, additional, removed);
-            if !is_held && let Some(standing) = report.take_standing(&rollout.key()) {
+            if !is_held && let Some(standing) = report.take_standing() {
                 self.standings.begin(standing);
             }
             if self

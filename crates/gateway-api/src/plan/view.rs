@@ -62,20 +62,35 @@ pub(super) fn backends_mut(rule: &mut Value) -> Option<&mut Vec<Value>> {
 }
 
 /// A Service and the namespace it lies in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ServiceName<'a> {
     pub(super) name: &'a str,
     pub(super) namespace: &'a str,
 }
 
-/// Whether a backendRef of a route in `route_namespace` points at this Service (Gateway API
-/// `BackendObjectReference`: group and kind default to a core Service, the namespace to the route's).
-pub(super) fn points_at(backend: &Value, route_namespace: &str, service: ServiceName<'_>) -> bool {
-    let field = |field: &str| backend.get(field).and_then(Value::as_str);
-    field("name") == Some(service.name)
-        && field("group").is_none_or(str::is_empty)
-        && field("kind").is_none_or(|kind| kind == "Service")
-        && field("namespace").unwrap_or(route_namespace) == service.namespace
+/// The Service that a backendRef of a route in `route_namespace` points at; [`None`] where it is something else (Gateway
+/// API `BackendObjectReference`: group and kind default to a core Service, the namespace to the route's).
+pub(super) fn service<'a>(backend: &'a Value, route_namespace: &'a str) -> Option<ServiceName<'a>> {
+    let (mut name, mut namespace) = (None, route_namespace);
+    for (field, value) in backend.as_object()? {
+        let Some(text) = value.as_str() else { continue };
+        match field.as_str() {
+            "group" if !text.is_empty() => return None,
+            "kind" if text != "Service" => return None,
+            "name" => name = Some(text),
+            "namespace" => namespace = text,
+            _ => {}
+        }
+    }
+    Some(ServiceName {
+        name: name?,
+        namespace,
+    })
+}
+
+/// Whether a backendRef of a route in `route_namespace` points at this Service.
+pub(super) fn points_at(backend: &Value, route_namespace: &str, wanted: ServiceName<'_>) -> bool {
+    service(backend, route_namespace) == Some(wanted)
 }
 
 /// Weight of a backendRef; 1 where absent (Gateway API `BackendRef.weight`).

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::view::{ServiceName, backends, backends_mut, points_at, set_weight, weight};
+use super::view::{ServiceName, backends, backends_mut, points_at, service, set_weight, weight};
 use super::{Problem, RuleRef};
 use crate::intent::{Experiment, Intent, MAX_WEIGHT, Split};
 
@@ -51,17 +51,16 @@ pub(super) fn own_weight(rule: &Value, service: &str, intent: &Intent, route_nam
 
 /// The weights of stable and canary in a rule, if it has both: only such a rule is the Rollout's to weigh.
 pub(super) fn pair(rule: &Value, intent: &Intent, route_namespace: &str) -> Option<[u64; 2]> {
-    let find = |name: &str| {
-        let service = ServiceName {
-            name,
-            namespace: &intent.namespace,
-        };
-        backends(rule)
-            .iter()
-            .find(|backend| points_at(backend, route_namespace, service))
-            .map(weight)
-    };
-    Some([find(&intent.services.stable)?, find(&intent.services.canary)?])
+    let (mut stable, mut canary) = (None, None);
+    for backend in backends(rule) {
+        let found = service(backend, route_namespace).filter(|found| found.namespace == intent.namespace);
+        match found {
+            Some(found) if found.name == intent.services.stable => stable = stable.or(Some(weight(backend))),
+            Some(found) if found.name == intent.services.canary => canary = canary.or(Some(weight(backend))),
+            _ => {}
+        }
+    }
+    Some([stable?, canary?])
 }
 
 impl Weighing<'_> {
@@ -142,16 +141,11 @@ impl Weighing<'_> {
     }
 
     fn role(&self, backend: &Value) -> Role<'_> {
-        let is = |name: &str| {
-            points_at(
-                backend,
-                self.route_namespace,
-                ServiceName {
-                    name,
-                    namespace: &self.intent.namespace,
-                },
-            )
+        let found = service(backend, self.route_namespace);
+        let Some(found) = found.filter(|found| found.namespace == self.intent.namespace) else {
+            return Role::Other;
         };
+        let is = |name: &str| found.name == name;
         if is(&self.intent.services.stable) {
             Role::Stable
         } else if is(&self.intent.services.canary) {

@@ -119,10 +119,14 @@ impl<'a> Routes<'a> {
         let results = self
             .retry_without_managed((rollout, events), label, &intent, results, deadline)
             .await;
-        let is_done = self.unfound.is_empty() && results.iter().all(Result::is_ok);
+        // A release that is under way has its record on a route.
+        let is_ours = |applied: &Applied| Ledger::read(&applied.object).entry(&intent.owner).is_some();
+        let stands = self.unfound.is_empty()
+            && results.iter().all(Result::is_ok)
+            && results.iter().flatten().any(is_ours);
         let keys = self.targets.iter().map(|target| target.key.clone());
         let results = keys.zip(results).collect();
-        let standing = is_done.then(|| {
+        let standing = stands.then(|| {
             let targets = self.targets.into_iter().zip(features).collect();
             Standing::new(rollout, intent, label.cloned(), targets)
         });
@@ -240,11 +244,8 @@ impl Report {
 
     /// What the routes are to be until the next call, where a release is under way and every one of them is as it
     /// should be.
-    pub(super) fn take_standing(&mut self, owner: &str) -> Option<Standing> {
-        let is_under_way = self
-            .routes()
-            .any(|(_, route)| Ledger::read(route).entry(owner).is_some());
-        self.standing.take().filter(|_| is_under_way)
+    pub(super) fn take_standing(&mut self) -> Option<Standing> {
+        self.standing.take()
     }
 
     /// The routes that were written now, and their generations.
@@ -258,14 +259,7 @@ impl Report {
         })
     }
 
-    /// The routes that could be read, as they are now.
-    pub(super) fn routes(&self) -> impl Iterator<Item = (&RouteKey, &Object)> {
-        self.results
-            .iter()
-            .filter_map(|(key, result)| Some((key, &result.as_ref().ok()?.object)))
-    }
-
-    /// The same, and those that are not there.
+    /// The routes that could be read, as they are now, and those that are not there.
     pub(super) fn looked_at(&self) -> impl Iterator<Item = (&RouteKey, Option<&Object>)> {
         self.results.iter().filter_map(|(key, result)| match result {
             Ok(applied) => Some((key, Some(&applied.object))),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rollouts_plugin::RpcError;
-use rollouts_plugin::types::Rollout;
+use rollouts_plugin::types::{ObjectMeta, Rollout};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, timeout};
 
@@ -28,7 +28,7 @@ const STALE: Duration = Duration::from_secs(20 * 60);
 /// What a call asked for, while nothing has taken its place.
 #[derive(Clone)]
 pub(super) struct Standing {
-    /// Who asked; its metadata alone.
+    /// Who asked; its name and identity alone.
     rollout: Rollout,
     intent: Intent,
     label: Option<Label>,
@@ -43,8 +43,16 @@ impl Standing {
         label: Option<Label>,
         routes: Vec<(RouteTarget, Arc<Features>)>,
     ) -> Self {
+        // What an event names; annotations alone may be as large as the rest of the Rollout.
+        let metadata = ObjectMeta {
+            name: rollout.metadata.name.clone(),
+            namespace: rollout.metadata.namespace.clone(),
+            uid: rollout.metadata.uid.clone(),
+            resource_version: rollout.metadata.resource_version.clone(),
+            ..ObjectMeta::default()
+        };
         let rollout = Rollout {
-            metadata: rollout.metadata.clone(),
+            metadata,
             ..Rollout::default()
         };
         Self {

@@ -186,11 +186,21 @@ impl RolloutsController {
     /// # Errors
     /// When one is.
     pub async fn plugins_gone(&self) -> Result<()> {
+        self.plugins_gone_but_for(&[]).await
+    }
+
+    /// The same where there may be sockets that were dead already, of plugins that were killed: the next plugin of the
+    /// same folder removes them, and it may not have begun.
+    ///
+    /// # Errors
+    /// When one is.
+    pub async fn plugins_gone_but_for(&self, dead: &[String]) -> Result<()> {
         wait_for(
             "the plugins of the ended controller to end and to remove their sockets",
             PLUGIN_OUTLIVES,
             async || {
-                let (pids, sockets) = (self.all_plugin_pids()?, self.plugin_sockets()?);
+                let (pids, mut sockets) = (self.all_plugin_pids()?, self.plugin_sockets()?);
+                sockets.retain(|socket| !dead.contains(socket));
                 Ok(Seen::when(pids.is_empty() && sockets.is_empty(), (), || {
                     format!("processes {pids:?}, sockets {sockets:?}")
                 }))

@@ -188,6 +188,6 @@ fn a_percentage_that_is_dropped_is_told_and_not_written_again() {
         other.object.unwrap()["spec"]["rules"][0]["filters"][0]["requestMirror"]["percent"],
         50
     );
-    let remove = derive(&rollout("web"), Call::RemoveManagedRoutes);
+    let remove = super::derive(&rollout("web"), Call::RemoveManagedRoutes);
     assert_eq!(apply(&web(), &stored, &remove), original);
 }

@@ -100,6 +100,7 @@ async fn run(stage: Stage) -> Result<()> {
         seen.iter().sum::<usize>(),
         written.iter().sum::<usize>()
     ));
+    clean(&stage, &shops[0]).await?;
     for (at, (vigil, written)) in vigils.iter().zip(written).enumerate() {
         let (shop, another) = (&shops[at], &shops[(at + 1) % shops.len()]);
         restored(&stage, shop, another, vigil, written)
@@ -157,12 +158,29 @@ async fn restored(stage: &Stage, shop: &App, another: &App, vigil: &Vigil, writt
         "{}: the end of the promotion hold was lost in a kill",
         shop.host()
     ));
-    let touch = json!({"metadata": {"annotations": {"example.com/touched": "yes"}}});
-    stage
-        .cluster()
-        .merge(&another.rollout.address(), "", &touch)
-        .await?;
+    touch(stage, another).await?;
     wait_for("the plugin to make the route what it was", SWEEP, look).await
+}
+
+/// Has the controller reconcile a Rollout, and so start the plugin if it was killed.
+async fn touch(stage: &Stage, shop: &App) -> Result<()> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    let touch = json!({"metadata": {"annotations": {"example.com/touched": now.as_millis().to_string()}}});
+    stage.cluster().merge(&shop.rollout.address(), "", &touch).await?;
+    Ok(())
+}
+
+/// Waits until the plugin runs after the last kill, and has removed what the killed ones left behind.
+async fn clean(stage: &Stage, shop: &App) -> Result<()> {
+    let controller = &stage.world.controller;
+    touch(stage, shop).await?;
+    wait_for("one plugin, and no dead socket", STEP, async || {
+        let (pids, dead) = (controller.plugin_pids(NAME)?, controller.dead_sockets()?);
+        Ok(Seen::when(pids.len() == 1 && dead.is_empty(), (), || {
+            format!("processes {pids:?}, dead sockets {dead:?}")
+        }))
+    })
+    .await
 }
 
 /// Waits until one version answers every request. What a gateway works with is not compared here, for Traefik has other
@@ -220,8 +238,9 @@ async fn kill(stage: &Stage, over: &Cell<bool>, random: &mut Rng) -> Result<[usi
     while !over.get() {
         sleep(Duration::from_millis(random.u64(KILLS))).await;
         if random.u8(..8) == 0 {
+            let dead = controller.dead_sockets()?;
             controller.kill().await?;
-            controller.plugins_gone().await?;
+            controller.plugins_gone_but_for(&dead).await?;
             controller.start_again().await?;
             killed[1] += 1;
         } else if let [pid] = controller.plugin_pids(NAME)?[..]

@@ -93,15 +93,15 @@ impl<'a> Routes<'a> {
             let results = join_all(updates)
                 .await
                 .into_iter()
-                .map(|result| result.map_err(RouteError::Apply));
+                .map(|result| result.map_err(RouteError::from));
             let results = results.collect::<Vec<_>>();
             let wanted = results
                 .iter()
                 .find_map(|result| service_without_ports(result.as_ref().err()?));
             let Some(service) = wanted else { break results };
             let ports = self.ports(&intent.namespace, &service, deadline).await;
-            let experiments = intent.split.iter_mut().flat_map(|split| &mut split.experiments);
-            match (ports, experiments.into_iter().find(|e| e.service == service)) {
+            let mut experiments = intent.split.iter_mut().flat_map(|split| &mut split.experiments);
+            match (ports, experiments.find(|e| e.service == service)) {
                 (Ok(ports), Some(experiment)) => experiment.ports = ports,
                 (Ok(_), None) => break results,
                 (Err(problem), _) => {
@@ -144,25 +144,47 @@ impl<'a> Routes<'a> {
 #[derive(Debug, thiserror::Error)]
 enum RouteError {
     #[error(transparent)]
-    Apply(ApplyError),
+    Apply(Box<ApplyError>),
     /// The Service of an experiment, which the route needs to know.
     #[error("{0}")]
     Experiment(String),
+}
+
+impl From<ApplyError> for RouteError {
+    fn from(error: ApplyError) -> Self {
+        Self::Apply(Box::new(error))
+    }
 }
 
 impl RouteError {
     fn is_missing(&self) -> bool {
         matches!(self, Self::Apply(error) if error.is_missing())
     }
+
+    /// What was said of a route that was written, where it is not taken.
+    fn refusal(&self) -> Option<&ApiError> {
+        let Self::Apply(error) = self else { return None };
+        match &**error {
+            ApplyError::Api {
+                source,
+                verb: "patch" | "update",
+                ..
+            } => Some(source).filter(|source| source.is_about_the_object()),
+            _ => None,
+        }
+    }
 }
 
 /// The experiment's Service whose ports the plan of a route asks for.
 fn service_without_ports(error: &RouteError) -> Option<String> {
-    match error {
-        RouteError::Apply(ApplyError::Plan(error)) => match &*error.problem {
-            Problem::NeedsPorts { service } => Some(service.clone()),
-            _ => None,
-        },
+    let RouteError::Apply(error) = error else {
+        return None;
+    };
+    let ApplyError::Plan(error) = &**error else {
+        return None;
+    };
+    match &*error.problem {
+        Problem::NeedsPorts { service } => Some(service.clone()),
         _ => None,
     }
 }
@@ -200,27 +222,19 @@ impl Routes<'_> {
             managed: Managed::Keep,
             ..intent.clone()
         };
-        let retries = self
-            .targets
-            .iter()
-            .zip(results)
-            .map(async |(target, result)| match result {
-                Err(RouteError::Apply(ApplyError::Api {
-                    source,
-                    verb: "patch" | "update",
-                    ..
-                })) if source.is_about_the_object() => {
-                    let message = format!(
-                        "{}: managed rules were refused, only the weights are set: {source}",
-                        target.key
-                    );
-                    events.warn(rollout, Reason::ManagedRouteRefused, &message);
-                    let plan = |route: &Object| plan_route(target, route, &weights, label);
-                    let updated = self.applier.update(&target.key, deadline, plan).await;
-                    updated.map_err(RouteError::Apply)
-                }
-                other => other,
-            });
+        let retries = self.targets.iter().zip(results).map(async |(target, result)| {
+            let Some(source) = result.as_ref().err().and_then(RouteError::refusal) else {
+                return result;
+            };
+            let message = format!(
+                "{}: managed rules were refused, only the weights are set: {source}",
+                target.key
+            );
+            events.warn(rollout, Reason::ManagedRouteRefused, &message);
+            let plan = |route: &Object| plan_route(target, route, &weights, label);
+            let updated = self.applier.update(&target.key, deadline, plan).await;
+            updated.map_err(RouteError::from)
+        });
         join_all(retries).await
     }
 }

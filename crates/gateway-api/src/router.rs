@@ -327,6 +327,15 @@ impl TrafficRouter for Router {
             );
             self.events.warn(rollout, Reason::WeightOutOfRange, &message);
         }
+        // The controller may lose the name of a Service between two writes of an Experiment's status.
+        let nameless = additional.iter().filter(|other| other.service_name.is_empty());
+        let nameless = nameless.map(|other| other.weight).sum::<i32>();
+        if nameless > 0 {
+            let message = format!(
+                "the controller asks for weight {nameless} for experiments whose Services it does not name: they get no traffic"
+            );
+            self.events.warn(rollout, Reason::WeightNotServed, &message);
+        }
         let is_held = intent.split.is_none();
         let services = intent.services.clone();
         let result = async {

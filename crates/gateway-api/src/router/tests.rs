@@ -336,6 +336,25 @@ async fn an_experiments_ports_are_looked_up_once() {
     );
 }
 
+/// Seen of argo-rollouts 1.10.1 on a busy machine, for as long as the experiment ran.
+#[tokio::test(start_paused = true)]
+async fn an_experiment_without_the_name_of_its_service_is_told() {
+    let fake = Fake::new(vec![]);
+    let router = router(&fake);
+    let nameless = [10, 15].map(|weight| WeightDestination {
+        weight,
+        ..Default::default()
+    });
+    router.set_weight(&web(), 20, &nameless).await.unwrap();
+    assert_eq!(fake.weights(), "80:20");
+    assert_eq!(
+        fake.events().await,
+        [
+            "WeightNotServed: the controller asks for weight 25 for experiments whose Services it does not name: they get no traffic"
+        ]
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn header_routes_that_cannot_be_are_refused() {
     let fake = Fake::new(vec![]);

@@ -128,9 +128,14 @@ fn parse_indented(text: &str, first: Box<ScanError>) -> Result<Tree<'static>, Re
         let Some(at) = error.marker().byte_offset() else {
             break;
         };
-        let line_start = shadow[..at].rfind('\n').map_or(0, |n| n + 1);
+        let line_start = shadow[..at].rfind(['\n', '\r']).map_or(0, |n| n + 1);
+        let own_start = line_start.checked_sub(moved.len() * INDENT);
+        // A line that was moved already is not what is wrong.
+        let Some(own_start) = own_start.filter(|start| moved.last().is_none_or(|last| start > last)) else {
+            break;
+        };
         shadow.insert_str(line_start, &" ".repeat(INDENT));
-        moved.push(line_start - moved.len() * INDENT);
+        moved.push(own_start);
         match build(&shadow) {
             Ok(mut tree) => {
                 for node in &mut tree.nodes {
@@ -183,6 +188,12 @@ impl Builder {
         match event {
             Event::Scalar(value, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
+                if plain && self.in_flow() && read_otherwise_by_go(&text[range.clone()], &text[range.end..]) {
+                    return Err(ReadError {
+                        line: span.start.line(),
+                        problem: format!("{value:?} in brackets needs a blank behind its colon, or quotes"),
+                    });
+                }
                 let absent = plain && range.is_empty();
                 let end = range.start + text[range.clone()].trim_end().len();
                 let kind = Kind::Scalar {
@@ -227,6 +238,14 @@ impl Builder {
             _ => {}
         }
         Ok(())
+    }
+
+    fn in_flow(&self) -> bool {
+        let innermost = self.open.last().map(|(id, _)| &self.tree.nodes[*id].kind);
+        matches!(
+            innermost,
+            Some(Kind::Mapping { flow: true, .. } | Kind::Sequence { flow: true, .. })
+        )
     }
 
     fn add(&mut self, kind: Kind<'static>, start: usize, end: usize) -> NodeId {
@@ -275,6 +294,13 @@ impl Builder {
             _ => {}
         }
     }
+}
+
+/// Whether go-yaml reads a word in brackets otherwise: to it `{a:}` has the key `a:`, and `[?a]` holds a mapping
+/// (`yaml_parser_scan_plain_scalar` in go.yaml.in/yaml/v2 `scannerc.go`).
+fn read_otherwise_by_go(word: &str, behind: &str) -> bool {
+    let colon = behind.strip_prefix(':');
+    word.starts_with('?') || colon.is_some_and(|rest| rest.starts_with([',', '[', ']', '{', '}']))
 }
 
 fn bytes(span: &Span) -> Range<usize> {
@@ -327,6 +353,26 @@ mod tests {
         );
         let last = tree.nodes.last().unwrap();
         assert_eq!(&text[last.start..last.end], "4");
+    }
+
+    #[test]
+    fn lines_may_end_as_they_did_on_old_machines() {
+        // The parser takes a lone carriage return for the end of a line.
+        for text in ["a:\n \"\rb: 1\n", "a:\r  - 'x\ry'\r", "\"\r\"\r\"\r:"] {
+            let _ = Tree::parse(text);
+        }
+        assert!(Tree::parse("a:\r  - 'x\ry'\r").is_ok());
+    }
+
+    #[test]
+    fn what_the_repo_server_reads_otherwise_is_not_read() {
+        for text in ["{a:}", "{a: 1, b:, c: 2}", "[1, ?2]", "[a:, b]", "x:\n- {a:}\n"] {
+            let error = Tree::parse(text).unwrap_err();
+            assert!(error.problem.contains("in brackets"), "{text}: {error}");
+        }
+        for text in ["{a: }", "{\"a\":1}", "{a: http://x:80}", "x: ?2\n", "[a:b]"] {
+            assert!(Tree::parse(text).is_ok(), "{text}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used)] // a test may; clippy knows only functions marked as one
 
 mod parity;
+mod reading;
 mod server;
 
 use std::fs;

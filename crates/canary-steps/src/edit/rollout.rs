@@ -40,10 +40,15 @@ pub struct WorkloadRef {
 }
 
 impl Rollout {
-    /// `metadata.name`, empty where there is none.
+    /// `metadata.name`, else `metadata.generateName`, empty where there is neither.
     #[must_use]
     pub fn name(&self) -> &str {
-        text(&self.value["metadata"]["name"])
+        let metadata = &self.value["metadata"];
+        [&metadata["name"], &metadata["generateName"]]
+            .into_iter()
+            .map(text)
+            .find(|name| !name.is_empty())
+            .unwrap_or_default()
     }
 
     /// `metadata.namespace`, empty where the Application's destination decides.

@@ -98,7 +98,11 @@ impl Rule {
                     rule.min_steps = number
                         .ok_or_else(|| format!("policy.minSteps is {value}; it takes a whole number"))?;
                 }
-                "message" => rule.message = value.as_str().map(str::to_owned),
+                "message" => {
+                    let text = value.as_str().map(str::to_owned);
+                    let text = text.ok_or_else(|| format!("policy.message is {value}; it takes text"))?;
+                    rule.message = Some(text);
+                }
                 unknown => {
                     let known = [
                         "projects",

@@ -279,6 +279,37 @@ mod tests {
     }
 
     #[test]
+    fn mistakes_in_the_policy_are_named() {
+        for (rule, expected) in [
+            ("{message: no}", "f: policy.message is false; it takes text"),
+            (
+                "{minSteps: -1}",
+                "f: policy.minSteps is -1; it takes a whole number",
+            ),
+            (
+                "{allowOff: never}",
+                "f: policy.allowOff is \"never\"; it takes true or false",
+            ),
+            (
+                "{namespaces: [y]}",
+                "f: policy.namespaces is [true]; it takes a list of text",
+            ),
+            (
+                "{presets: ramp}",
+                "f: policy.presets is \"ramp\"; it takes a list of text",
+            ),
+            (
+                "{allowOf: true}",
+                "f: policy: unknown field allowOf; did you mean allowOff?",
+            ),
+            ("5", "f: policy must be a list of rules, each a mapping"),
+        ] {
+            let error = lay(&format!("policy: [{rule}]"), Owner::Operator).unwrap_err();
+            assert_eq!(error, expected, "{rule}");
+        }
+    }
+
+    #[test]
     fn an_empty_file_sets_nothing() {
         assert_eq!(lay("# nothing\n", Owner::Operator).unwrap(), Settings::default());
     }

@@ -1,6 +1,9 @@
-use expect_test::{Expect, expect};
+//! Decisions as functions of values.
+
+mod shown;
 
 use super::super::{Announcement, Parameters, announce, plan};
+use super::names::without_release;
 use super::*;
 
 fn web() -> String {
@@ -298,6 +301,38 @@ fn the_operators_policy() {
 }
 
 #[test]
+fn as_in_git_is_no_way_around_the_policy() {
+    let strict = "presets: {careful: '5,pause,100'}\npolicy: [{allowOff: false, message: 'no'}]\n";
+    // Git has no steps and nothing else would give it some: nobody is kept from that.
+    assert_eq!(
+        scene(&[bare("api")])
+            .operator(strict)
+            .set(&[("api", "git")])
+            .steps(),
+        ["-"]
+    );
+    let strict = format!("default: careful\n{strict}");
+    assert_eq!(scene(&[bare("api")]).operator(&strict).steps(), ["5,pause,100"]);
+    let chosen = scene(&[bare("api"), web()]).operator(&strict);
+    assert_eq!(
+        chosen.set(&[("api", "git")]).apply().unwrap_err(),
+        "canary/api: off is not allowed here: no"
+    );
+    assert_eq!(
+        scene(&[web()]).operator(&strict).set(&[("web", "git")]).steps(),
+        ["20,pause"]
+    );
+}
+
+#[test]
+fn a_rollout_without_a_name_of_its_own_is_called_by_its_prefix() {
+    let generated = web().replace("  name: web", "  generateName: web-");
+    let scene = scene(&[generated]).set(&[("web-", "off")]);
+    assert_eq!(scene.steps(), ["-"]);
+    assert_eq!(scene.titles()[1], "web-: off");
+}
+
+#[test]
 fn wrong_values_say_where_and_what_to_write() {
     for (pairs, expected) in [
         (
@@ -328,20 +363,23 @@ fn wrong_values_say_where_and_what_to_write() {
             &[("", "[{setWeigt: 5}]")],
             "web: step 1 has the unknown kind \"setWeigt\"; did you mean \"setWeight\"?",
         ),
-        (
-            &[("web", "x"), ("other", "25,")],
-            "canary/web: unknown preset \"x\"; write on, off, git, careful, ramp or steps like 25,pause,100 (and 1 more problem)",
-        ),
     ] {
         let scene = scene(&[web()])
             .operator("presets: {careful: '5,pause'}")
             .set(pairs);
         assert_eq!(scene.apply().unwrap_err(), expected, "{pairs:?}");
     }
+    let both = scene(&[web(), bare("api")]).set(&[("web", "x"), ("api", "25,")]);
+    assert_eq!(
+        both.apply().unwrap_err(),
+        "canary/web: unknown preset \"x\"; write on, off, git, ramp or steps like 25,pause,100 (and 1 more problem)"
+    );
 }
 
 #[test]
 fn a_value_for_a_rollout_that_is_gone_does_not_block() {
+    let scene1 = scene(&[web()]).set(&[("old", "25,,"), ("web", "")]);
+    assert_eq!(scene1.steps(), ["20,pause"]);
     let scene = scene(&[web()]).set(&[("old", "off"), ("web", "")]);
     assert_eq!(scene.steps(), ["20,pause"]);
     assert_eq!(
@@ -407,66 +445,6 @@ fn equal_names_are_told_apart_by_their_namespace() {
 }
 
 #[test]
-fn titles_tell_the_state_and_are_short() {
-    let routed = rollout(
-        "edge",
-        "canary:\n      steps: [{setWeight: 5}]\n      trafficRouting: {nginx: {stableIngress: x}}\n",
-    );
-    let scene = scene(&[
-        web(),
-        bare("api"),
-        routed,
-        rollout("down", "canary: {steps: [{setWeight: 50}, {setWeight: 20}]}\n"),
-    ])
-    .operator("presets: {careful: '5,pause,100'}")
-    .set(&[
-        ("web", "careful"),
-        ("api", "25,pause"),
-        ("edge", "off"),
-        ("nope", "25,x"),
-    ]);
-    expect![[r#"
-        all: on|off|git|careful|ramp
-        web: careful, 3 steps
-        api: 2 steps
-        edge: off, one cut-over
-        down: git, 2 steps ⚠ the weight falls from 50 to 20
-        gone: nope"#]]
-    .assert_eq(&scene.titles().join("\n"));
-}
-
-#[test]
-fn announced_values_are_what_holds_now() {
-    let scene = scene(&[web(), bare("api")]).set(&[("", "off"), ("api", "25, pause")]);
-    let values: Vec<_> = scene
-        .announced()
-        .into_iter()
-        .map(|a| (a.name, a.string))
-        .collect();
-    let expected = [
-        ("canary", "off"),
-        ("canary/web", "off"),
-        ("canary/api", "25,pause"),
-    ];
-    assert_eq!(values, expected.map(|(n, v)| (n.to_owned(), v.to_owned())));
-}
-
-#[test]
-fn mistakes_are_told_in_titles() {
-    let scene1 = scene(&[web(), bare("api")]).set(&[("web", "25,,x")]);
-    assert_eq!(
-        scene1.titles()[1],
-        "⚠ web: item 2 is empty; write e.g. 25,pause,100"
-    );
-    assert_eq!(scene1.announced()[1].string, "25,,x");
-    let scene = scene(&[web()]).set(&[("", "onn")]);
-    assert_eq!(
-        scene.titles()[1],
-        "⚠ web: unknown preset \"onn\"; did you mean \"on\"?"
-    );
-}
-
-#[test]
 fn a_document_that_cannot_be_read_matters_only_when_something_is_switched() {
     let broken = format!("{}broken: [\n", web());
     let quiet = scene(&[broken.clone(), bare("api")]);
@@ -483,44 +461,6 @@ fn a_document_that_cannot_be_read_matters_only_when_something_is_switched() {
             .unwrap_err()
             .starts_with("all.yaml: a Rollout cannot be read at line ")
     );
-}
-
-#[test]
-fn badges_show_the_state_where_the_operator_wants_them() {
-    let scene = scene(&[web(), rollout("db", "blueGreen: {activeService: a}\n")])
-        .operator("badge: true")
-        .set(&[("", "off")]);
-    let check = |expected: &Expect| expected.assert_eq(&scene.apply().unwrap());
-    check(&expect![[r#"
-        apiVersion: argoproj.io/v1alpha1
-        kind: Rollout
-        metadata:
-          annotations:
-            serinus.dev/canary-steps-source: "canary: off"
-          labels:
-            serinus.dev/canary-steps: "off"
-          name: web
-        spec:
-          template:
-            spec:
-              containers:
-              - image: reg:5000/web:v1.4.2
-          strategy:
-            canary:
-              maxSurge: 1
-        ---
-        apiVersion: argoproj.io/v1alpha1
-        kind: Rollout
-        metadata:
-          name: db
-        spec:
-          template:
-            spec:
-              containers:
-              - image: reg:5000/db:v1.4.2
-          strategy:
-            blueGreen: {activeService: a}
-    "#]]);
 }
 
 #[test]

@@ -1,5 +1,10 @@
 //! The decision for each Rollout.
 
+mod names;
+mod outcome;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -7,8 +12,10 @@ use serde_json::{Value, json};
 
 use super::parameters::Setting;
 use super::{Application, Owner, Plan, Settings, policy, settings};
-use crate::edit::{self, Change, Found, Manifest, Rollout, Strategy};
-use crate::syntax::{self, Choice, Item, Word, nearest};
+use crate::edit::{self, Change, Manifest, Rollout, Strategy};
+use crate::syntax::{self, Choice, Item, Word};
+use names::{Names, names};
+use outcome::{is_release, outcome};
 
 /// Annotation: the state of this Rollout when nothing is set.
 pub(super) const DEFAULT: &str = "serinus.dev/canary-default";
@@ -77,7 +84,7 @@ pub struct Decision {
 
 pub(super) fn plan(manifests: &[Manifest], settings: &Settings, app: &Application) -> Plan {
     let found = edit::find(manifests);
-    let keys = Keys::of(&found, app);
+    let keys = names(&found, app);
     let world = World {
         manifests,
         settings,
@@ -89,7 +96,7 @@ pub(super) fn plan(manifests: &[Manifest], settings: &Settings, app: &Applicatio
     if let Err(problem) = &general {
         plan.problems.push(problem.clone());
     }
-    for (rollout, names) in found.rollouts.iter().zip(&keys.0) {
+    for (rollout, names) in found.rollouts.iter().zip(&keys) {
         let decision = world.decide(rollout, names, general.as_ref().ok().and_then(Option::as_ref));
         // What is wrong with the value for all is said once.
         if let Some(problem) = decision.problem.clone().filter(|p| !plan.problems.contains(p)) {
@@ -98,20 +105,12 @@ pub(super) fn plan(manifests: &[Manifest], settings: &Settings, app: &Applicatio
         plan.decisions.push(decision);
     }
     let parameters = &app.parameters.rollouts;
-    let is_gone = |key: &str| !keys.0.iter().any(|names| names.matches(key));
+    let is_gone = |key: &str| !keys.iter().any(|names| names.matches(key));
     plan.gone = parameters
         .iter()
         .filter(|(k, _)| is_gone(k))
         .map(|(k, _)| k.clone())
         .collect();
-    for (key, setting) in parameters.iter().filter(|(k, _)| is_gone(k)) {
-        if let Err(error) = setting.choice() {
-            plan.problems.push(Problem {
-                about: format!("canary/{key}"),
-                text: error.to_string(),
-            });
-        }
-    }
     // A document that cannot be read matters only where something is switched: it may be what is meant.
     let switched = plan.decisions.iter().any(|d| !d.changes.is_empty())
         || !plan.gone.is_empty()
@@ -262,7 +261,7 @@ impl World<'_> {
 
         let current = canary_steps(rollout);
         let wanted = steps.as_ref().map(|steps| Value::Array(steps.clone()));
-        if word != Word::Git && origin != Origin::Default(Owner::Operator) {
+        if self.is_judged(&word, &origin) {
             policy::judge(&self.settings.policy, self.app, rollout, &word, steps.as_deref())
                 .map_err(about)?;
         }
@@ -281,6 +280,19 @@ impl World<'_> {
                 .extend(badge(&decision.state, &origin, &decision.effective));
         }
         Ok(())
+    }
+
+    /// Whether a choice is for the operator's policy to judge: any but the operator's own. As in Git is one where without it
+    /// the operator's steps would hold.
+    fn is_judged(&self, word: &Word, origin: &Origin) -> bool {
+        match origin {
+            Origin::Default(Owner::Operator) | Origin::Git => false,
+            Origin::Parameter(_) => {
+                let default = self.settings.default.as_ref().map(|(choice, _)| &choice.word);
+                *word != Word::Git || default.is_some_and(|default| *default != Word::Git)
+            }
+            Origin::Annotation | Origin::Default(Owner::Repository) => *word != Word::Git,
+        }
     }
 
     /// The state that holds when nothing is set: the annotation's, the repository's, the operator's, else Git's.
@@ -344,83 +356,6 @@ impl World<'_> {
     }
 }
 
-/// The state a word leads to, and the steps; `None` is no steps at all.
-fn outcome(
-    rollout: &Rollout,
-    word: &Word,
-    presets: &BTreeMap<String, Vec<Item>>,
-) -> Result<(State, Option<Vec<Value>>), String> {
-    let git = rollout.steps().unwrap_or_default();
-    let as_git = || rollout.steps().map(<[Value]>::to_vec);
-    Ok(match word {
-        Word::Git => (State::Git(git.len()), as_git()),
-        Word::Off => {
-            let cut_over = rollout.traffic_routing().is_some();
-            (State::Off { cut_over }, None)
-        }
-        Word::On if !git.is_empty() => (State::On(git.len()), as_git()),
-        Word::On => {
-            let preset = presets.get("default").ok_or_else(|| {
-                let names: Vec<_> = presets.keys().map(String::as_str).collect();
-                format!(
-                    "has no steps in Git; write {} or steps like 25,pause,100",
-                    names.join(", ")
-                )
-            })?;
-            let steps = steps(preset, git)?;
-            (State::On(steps.len()), Some(steps))
-        }
-        Word::Preset(name) => {
-            let preset = presets.get(name).ok_or_else(|| unknown_preset(name, presets))?;
-            let steps = steps(preset, git)?;
-            (State::Preset(name.clone(), steps.len()), Some(steps))
-        }
-        Word::Steps(items) => {
-            let steps = steps(items, git)?;
-            (State::Own(steps.len()), Some(steps))
-        }
-    })
-}
-
-fn steps(items: &[Item], git: &[Value]) -> Result<Vec<Value>, String> {
-    let step = |item: &Item| match item {
-        Item::Step(step) => Ok(step.clone()),
-        Item::Git(number) => git.get(number - 1).cloned().ok_or_else(|| match git.len() {
-            0 => format!("git:{number} is not there: Git has no steps"),
-            1 => format!("git:{number} is not there: Git has 1 step"),
-            n => format!("git:{number} is not there: Git has {n} steps"),
-        }),
-    };
-    items.iter().map(step).collect()
-}
-
-fn unknown_preset(name: &str, presets: &BTreeMap<String, Vec<Item>>) -> String {
-    let names = presets.keys().map(String::as_str);
-    let words = names.clone().chain(["on", "off", "git", "pause"]);
-    match nearest(name, words) {
-        Some(near) => format!("unknown preset {name:?}; did you mean {near:?}?"),
-        None => {
-            let names: Vec<_> = names.collect();
-            format!(
-                "unknown preset {name:?}; write on, off, git, {} or steps like 25,pause,100",
-                names.join(", ")
-            )
-        }
-    }
-}
-
-/// Whether an image reference has this tag or digest.
-fn is_release(image: &str, release: &str) -> bool {
-    let (name, digest) = match image.split_once('@') {
-        Some((name, digest)) => (name, Some(digest)),
-        None => (image, None),
-    };
-    // A colon before the last slash belongs to a registry's port.
-    let last = name.rsplit('/').next().unwrap_or(name);
-    let tag = last.split_once(':').map(|(_, tag)| tag);
-    tag == Some(release) || digest == Some(release)
-}
-
 /// The value of the key `steps` as Git has it, whatever its type; `None` where there is no such key.
 fn canary_steps(rollout: &Rollout) -> Option<&Value> {
     match rollout.strategy() {
@@ -458,63 +393,3 @@ fn typed(choice: &Choice) -> String {
 fn path(keys: &[&str]) -> Vec<String> {
     keys.iter().map(|k| (*k).to_owned()).collect()
 }
-
-/// What a Rollout may be called in a parameter's name.
-struct Names {
-    /// How it is announced.
-    key: String,
-    all: Vec<String>,
-}
-
-impl Names {
-    fn matches(&self, key: &str) -> bool {
-        self.all.iter().any(|name| name == key)
-    }
-}
-
-struct Keys(Vec<Names>);
-
-impl Keys {
-    fn of(found: &Found, app: &Application) -> Keys {
-        let names: Vec<&str> = found.rollouts.iter().map(Rollout::name).collect();
-        let keys = found.rollouts.iter().map(|rollout| {
-            let ambiguous = names.iter().filter(|n| **n == rollout.name()).count() > 1;
-            let short = without_release(rollout.name(), app.release.as_deref());
-            let namespace = rollout.namespace();
-            let key = if ambiguous && !namespace.is_empty() {
-                format!("{namespace}/{short}")
-            } else {
-                short.clone()
-            };
-            let mut all = vec![short.clone(), rollout.name().to_owned()];
-            if !namespace.is_empty() {
-                all.extend([
-                    format!("{namespace}/{short}"),
-                    format!("{namespace}/{}", rollout.name()),
-                ]);
-            }
-            Names { key, all }
-        });
-        Keys(keys.collect())
-    }
-}
-
-/// The name with the release's place marked: `shop-web` of the release `shop` is `{app}-web`.
-fn without_release(name: &str, release: Option<&str>) -> String {
-    let Some(release) = release.filter(|r| !r.is_empty()) else {
-        return name.to_owned();
-    };
-    let boundary =
-        |at: usize| at == 0 || at == name.len() || name[..at].ends_with('-') || name[at..].starts_with('-');
-    match name
-        .match_indices(release)
-        .find(|(at, _)| boundary(*at) && boundary(at + release.len()))
-    {
-        Some((at, _)) => format!("{}{{app}}{}", &name[..at], &name[at + release.len()..]),
-        None => name.to_owned(),
-    }
-}
-
-#[cfg(test)]
-#[path = "decide_tests.rs"]
-mod tests;

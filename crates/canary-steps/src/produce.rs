@@ -62,6 +62,12 @@ pub enum GenerateError {
     Broken(String),
 }
 
+/// Work that may wait for a disk, or takes long, on a thread where that keeps no other call from its answer.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, GenerateError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|e| GenerateError::Broken(e.to_string()))
+}
+
 /// An Application made ready for planning.
 #[derive(Debug)]
 pub struct Prepared {
@@ -86,12 +92,10 @@ pub async fn generate(job: &Job<'_>) -> Result<Vec<String>, GenerateError> {
         application,
         ..
     } = prepare(job).await?;
-    let planned = tokio::task::spawn_blocking(move || {
+    let planned = aside(move || {
         plan::plan(&manifests, &settings, &application).apply(&manifests, &settings, &application)
     });
-    Ok(planned
-        .await
-        .map_err(|e| GenerateError::Broken(e.to_string()))??)
+    Ok(planned.await??)
 }
 
 /// The parameters. Never fails: the web UI shows a plain directory then; what is wrong is said in a title.
@@ -103,22 +107,21 @@ pub async fn announce(job: &Job<'_>) -> Vec<Announcement> {
         ..
     } = match prepare(job).await {
         Ok(prepared) => prepared,
-        Err(error) => return announce_problem(job, &error.to_string()),
+        Err(error) => return announce_problem(job, &error.to_string()).await,
     };
-    let planned = tokio::task::spawn_blocking(move || {
+    let planned = aside(move || {
         let plan = plan::plan(&manifests, &settings, &application);
         plan::announce(&plan, &settings, &application)
     });
     match planned.await {
         Ok(list) => list,
-        Err(error) => announce_problem(job, &GenerateError::Broken(error.to_string()).to_string()),
+        Err(error) => announce_problem(job, &error.to_string()).await,
     }
 }
 
 /// What is announced where the manifests cannot be made: the problem, and what is set, so that it can be reset.
-#[must_use]
-pub fn announce_problem(job: &Job<'_>, problem: &str) -> Vec<Announcement> {
-    let settings = settings(job).unwrap_or_default();
+pub async fn announce_problem(job: &Job<'_>, problem: &str) -> Vec<Announcement> {
+    let settings = settings(job).await.unwrap_or_default();
     let parameters = Parameters::parse(parameters_json(job)).unwrap_or_default();
     plan::announce_problem(problem, &settings, &application(job, parameters))
 }
@@ -134,7 +137,7 @@ pub fn asks_for_us(checkout: &Checkout) -> bool {
 /// # Errors
 /// [`GenerateError`] of the part that failed.
 pub async fn prepare(job: &Job<'_>) -> Result<Prepared, GenerateError> {
-    let settings = settings(job)?;
+    let settings = settings(job).await?;
     let parameters = Parameters::parse(parameters_json(job))?;
     let mut rendering = settings.rendering.clone();
     for (section, value) in parameters.rendering.clone() {
@@ -169,30 +172,35 @@ pub async fn prepare(job: &Job<'_>) -> Result<Prepared, GenerateError> {
 ///
 /// # Errors
 /// [`GenerateError`] of the part that failed.
-pub fn settle(job: &Job<'_>) -> Result<(Settings, Application), GenerateError> {
+pub async fn settle(job: &Job<'_>) -> Result<(Settings, Application), GenerateError> {
     let parameters = Parameters::parse(parameters_json(job))?;
-    Ok((settings(job)?, application(job, parameters)))
+    Ok((settings(job).await?, application(job, parameters)))
+}
+
+async fn settings(job: &Job<'_>) -> Result<Settings, GenerateError> {
+    let (checkout, config) = (job.checkout.clone(), job.operator.config.clone());
+    Ok(aside(move || read_settings(&checkout, config.as_deref())).await??)
 }
 
 /// The operator's settings, then the repository's, then the folder's, each over the one before.
-fn settings(job: &Job<'_>) -> Result<Settings, SettingsError> {
+fn read_settings(checkout: &Checkout, config: Option<&Path>) -> Result<Settings, SettingsError> {
     let unread = |file: &str, error: &dyn std::fmt::Display| SettingsError {
         file: file.to_owned(),
         problem: error.to_string(),
     };
     let mut settings = Settings::default();
-    if let Some(file) = &job.operator.config {
+    if let Some(file) = config {
         let text = std::fs::read_to_string(file).map_err(|e| unread("operator's settings", &e))?;
         settings = settings.lay("operator's settings", &text, Owner::Operator)?;
     }
     let mut places = vec![format!("/{SETTINGS_FILE}")];
-    if job.checkout.app() != job.checkout.root() {
+    if checkout.app() != checkout.root() {
         places.push(SETTINGS_FILE.to_owned());
     }
     for place in places {
         let name = place.trim_start_matches('/');
-        if let Some(file) = job.checkout.file(&place).map_err(|e| unread(name, &e))? {
-            let text = job.checkout.text(&file).map_err(|e| unread(name, &e))?;
+        if let Some(file) = checkout.file(&place).map_err(|e| unread(name, &e))? {
+            let text = checkout.text(&file).map_err(|e| unread(name, &e))?;
             settings = settings.lay(name, &text, Owner::Repository)?;
         }
     }

@@ -489,7 +489,6 @@ async fn nothing_to_hand_over_is_an_error() {
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_at_once_are_told() {
     let server = Server::start(&["--max-requests", "1"]);
-    let good = archive(&[("web.yaml", WEB)]);
     let large = archive(&[("web.yaml", WEB), ("large.txt", &noise())]);
     let (sender, receiver) = mpsc::channel(4);
     let mut client = server.client().await;
@@ -500,7 +499,21 @@ async fn too_many_at_once_are_told() {
         sender.send(part.clone()).await.unwrap();
     }
     server.wait_for("the first request", |s| s.left_on_disk() > 0);
-    let status = generate(&server, messages(&good, ".", &[])).await.unwrap_err();
+    // The second is told when it has sent all, and not before: the repo-server would not read the answer.
+    let (second, receiver) = mpsc::channel(4);
+    let mut client = server.client().await;
+    let mut refused =
+        tokio::spawn(async move { client.generate_manifest(ReceiverStream::new(receiver)).await });
+    for part in first {
+        second.send(part.clone()).await.unwrap();
+    }
+    assert!(
+        tokio::time::timeout(Duration::from_millis(500), &mut refused)
+            .await
+            .is_err()
+    );
+    drop(second);
+    let status = refused.await.unwrap().unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
     assert!(status.message().contains("--max-requests"));
     for part in rest {
@@ -509,6 +522,36 @@ async fn too_many_at_once_are_told() {
     drop(sender);
     assert!(waiting.await.unwrap().is_ok());
     is_well(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_clients_keep_nobody_waiting() {
+    let server = Server::start(&[]);
+    let large = messages(&archive(&[("web.yaml", WEB), ("large.txt", &noise())]), ".", &[]);
+    let (first, rest) = large.split_at(200);
+    let mut slow = Vec::new();
+    for _ in 0..std::thread::available_parallelism().unwrap().get() + 2 {
+        let (sender, receiver) = mpsc::channel(4);
+        let mut client = server.client().await;
+        let answer =
+            tokio::spawn(async move { client.generate_manifest(ReceiverStream::new(receiver)).await });
+        for part in first {
+            sender.send(part.clone()).await.unwrap();
+        }
+        slow.push((sender, answer));
+    }
+    let all = slow.len();
+    server.wait_for("all of them", |s| s.left_on_disk() == all);
+    let good = messages(&archive(&[("web.yaml", WEB)]), ".", &[]);
+    assert_eq!(generate(&server, good).await.unwrap(), [WEB]);
+    for (sender, answer) in slow {
+        for part in rest {
+            sender.send(part.clone()).await.unwrap();
+        }
+        drop(sender);
+        assert!(answer.await.unwrap().is_ok());
+    }
+    server.wait_for("an empty folder", |s| s.left_on_disk() == 0);
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ impl Filter {
         let mut text = String::new();
         std::io::stdin().lock().read_to_string(&mut text)?;
         let opened = self.folder.open(self.folder.application()?.as_ref(), true)?;
-        let prepared = produce::settle(&opened.job())?;
+        let prepared = runtime()?.block_on(produce::settle(&opened.job()))?;
         let manifests = [Manifest {
             name: "stdin".into(),
             text,

@@ -75,7 +75,11 @@ impl Lint {
         }
         let worst = if self.strict { Level::Warning } else { Level::Error };
         let failed = findings.0.iter().filter(|(level, _)| *level <= worst).count();
-        writeln!(out, "{} findings, {failed} of them fail", findings.0.len())?;
+        let all = match findings.0.len() {
+            1 => "1 finding".to_owned(),
+            n => format!("{n} findings"),
+        };
+        writeln!(out, "{all}, {failed} to fail for")?;
         Ok(failed > 0)
     }
 

@@ -155,6 +155,13 @@ impl Probe {
     reason = "the last word of a command to the one who called it"
 )]
 fn fail(code: u8, error: &anyhow::Error) -> ExitCode {
-    eprintln!("{error:#}");
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Many an error says its cause itself.
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    eprintln!("{text}");
     ExitCode::from(code)
 }

@@ -146,10 +146,21 @@ pub fn tool(checkout: &Checkout) -> Tool {
 /// # Errors
 /// [`RenderError`]; messages know only paths of the repository.
 pub async fn render(request: &Request<'_>, options: &Options) -> Result<(Tool, Vec<Manifest>), RenderError> {
-    let tool = options.tool.unwrap_or_else(|| tool(request.checkout));
+    let broken =
+        |e: tokio::task::JoinError| RenderError::Unsupported(format!("reading the folder broke off: {e}"));
+    let tool = match options.tool {
+        Some(tool) => tool,
+        None => {
+            let checkout = request.checkout.clone();
+            let found = tokio::task::spawn_blocking(move || tool(&checkout));
+            found.await.map_err(broken)?
+        }
+    };
     if tool != Tool::Directory && request.checkout.is_in_memory() {
         let folder = request.private_folder()?;
-        let checkout = &request.checkout.on_disk(folder.path())?;
+        let (checkout, place) = (request.checkout.clone(), folder.path().to_owned());
+        let written = tokio::task::spawn_blocking(move || checkout.on_disk(&place));
+        let checkout = &written.await.map_err(broken)??;
         let request = Request {
             checkout,
             ..request.clone()

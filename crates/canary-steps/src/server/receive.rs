@@ -10,7 +10,8 @@ use std::sync::Arc;
 use prost::bytes::{Buf, Bytes, BytesMut};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tonic::{Status, Streaming};
 
 use super::archive::{self, ArchiveError, Limits, Place};
@@ -43,10 +44,17 @@ pub(super) enum Files {
 
 impl Files {
     /// An Application's folder, by its path from the repository's root.
-    pub(super) fn open(&self, relative: &str) -> Result<Checkout, RenderError> {
+    pub(super) async fn open(&self, relative: &str) -> Result<Checkout, RenderError> {
         match self {
             Files::Memory(files) => Checkout::in_memory(Arc::clone(files), relative),
-            Files::Disk(folder) => Checkout::open(folder.as_ref(), relative),
+            Files::Disk(folder) => {
+                let (folder, relative) = (folder.as_ref().to_owned(), relative.to_owned());
+                // The disk may be busy, and this thread has other calls to answer.
+                let opened = tokio::task::spawn_blocking(move || Checkout::open(&folder, &relative));
+                opened
+                    .await
+                    .map_err(|e| RenderError::Unsupported(format!("opening the folder broke off: {e}")))?
+            }
         }
     }
 }
@@ -87,6 +95,7 @@ pub(super) async fn receive(
     stream: &mut Streaming<AppStreamRequest>,
     work_dir: &Path,
     limits: &Limits,
+    unpacking: &Arc<Semaphore>,
 ) -> Result<Received, Status> {
     let first = stream.message().await?.and_then(|message| message.request);
     let Some(Request::Metadata(metadata)) = first else {
@@ -104,8 +113,9 @@ pub(super) async fn receive(
     };
     let (pieces, received) = mpsc::channel(WAITING);
     let (work_dir, limits) = (work_dir.to_owned(), *limits);
+    let turns = Turns::new(Arc::clone(unpacking));
     let unpacked = tokio::task::spawn_blocking(move || {
-        let mut reader = Pieces::new(received);
+        let mut reader = Pieces::new(received, turns);
         let place = Place::memory(move || Folder::create(&work_dir));
         archive::unpack(&mut reader, place, &limits).map(|place| (place, reader.checksum()))
     });
@@ -191,13 +201,14 @@ async fn send(pieces: &mut Option<mpsc::Sender<Piece>>, piece: Piece) {
 }
 
 /// Reads and forgets up to `expected` bytes and a little more.
-async fn drain(stream: &mut Streaming<AppStreamRequest>, expected: u64) {
+pub(super) async fn drain(stream: &mut Streaming<AppStreamRequest>, expected: u64) {
     let mut left = expected.saturating_add(SLACK);
     while let Ok(Some(message)) = stream.message().await {
-        let Some(Request::File(file)) = message.request else {
-            return;
+        let bytes = match message.request {
+            Some(Request::File(file)) => file.chunk.len(),
+            _ => 0,
         };
-        match left.checked_sub(file.chunk.len().max(1) as u64) {
+        match left.checked_sub(bytes.max(1) as u64) {
             Some(rest) => left = rest,
             None => return,
         }
@@ -219,18 +230,48 @@ enum Piece {
     End,
 }
 
+/// Turns at unpacking, one for each piece. Without them a thread for each request would want a processor, and those that
+/// serve the connections would wait so long that clients give up: Argo CD's wants a sign of life within 20 s.
+struct Turns {
+    all: Arc<Semaphore>,
+    runtime: Handle,
+    mine: Option<OwnedSemaphorePermit>,
+}
+
+impl Turns {
+    fn new(all: Arc<Semaphore>) -> Turns {
+        Turns {
+            all,
+            runtime: Handle::current(),
+            mine: None,
+        }
+    }
+
+    /// While a client is waited for, others work.
+    fn end(&mut self) {
+        self.mine = None;
+    }
+
+    fn begin(&mut self) {
+        // Never closed; if it were, all would work at once.
+        self.mine = self.runtime.block_on(Arc::clone(&self.all).acquire_owned()).ok();
+    }
+}
+
 /// The pieces as a reader that hashes what passes.
 struct Pieces {
     received: mpsc::Receiver<Piece>,
+    turns: Turns,
     current: Bytes,
     ended: bool,
     hash: Sha256,
 }
 
 impl Pieces {
-    fn new(received: mpsc::Receiver<Piece>) -> Pieces {
+    fn new(received: mpsc::Receiver<Piece>, turns: Turns) -> Pieces {
         Pieces {
             received,
+            turns,
             current: Bytes::new(),
             ended: false,
             hash: Sha256::new(),
@@ -250,7 +291,10 @@ impl Pieces {
 impl Read for Pieces {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.current.is_empty() && !self.ended {
-            match self.received.blocking_recv() {
+            self.turns.end();
+            let piece = self.received.blocking_recv();
+            self.turns.begin();
+            match piece {
                 Some(Piece::Bytes(bytes)) => {
                     self.hash.update(&bytes);
                     self.current = bytes;

@@ -11,7 +11,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::Options;
 use super::deadline::time_for;
 use super::metrics::Metrics;
-use super::receive::{Received, receive};
+use super::receive::{Received, drain, receive};
 use crate::generated::plugin::config_management_plugin_service_server::ConfigManagementPluginService;
 use crate::generated::plugin::{
     AppStreamRequest, CheckPluginConfigurationResponse, ManifestResponse, ParametersAnnouncementResponse,
@@ -33,6 +33,8 @@ struct Shared {
     metrics: Arc<Metrics>,
     /// Bounds the requests that are received or worked on.
     requests: Arc<Semaphore>,
+    /// Bounds those that are unpacked at the same moment.
+    unpacking: Arc<Semaphore>,
 }
 
 /// A request made ready for work.
@@ -48,11 +50,14 @@ struct Call {
 impl Service {
     pub(super) fn new(options: Options, work_dir: PathBuf, metrics: Arc<Metrics>) -> Service {
         let requests = Arc::new(Semaphore::new(options.max_requests));
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let unpacking = Arc::new(Semaphore::new(processors));
         Service(Arc::new(Shared {
             options,
             work_dir,
             metrics,
             requests,
+            unpacking,
         }))
     }
 
@@ -77,11 +82,18 @@ impl Service {
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let deadline = tokio::time::Instant::now() + time;
-            let _turn = Arc::clone(&shared.requests)
-                .try_acquire_owned()
-                .map_err(|_| Status::resource_exhausted("too many requests at once; raise --max-requests"))?;
-            let receiving = receive(&mut stream, &shared.work_dir, &shared.options.limits);
-            let received = tokio::time::timeout_at(deadline, receiving).await.map_err(|_| {
+            let limits = &shared.options.limits;
+            let receiving = async {
+                let Ok(turn) = Arc::clone(&shared.requests).try_acquire_owned() else {
+                    drain(&mut stream, limits.archive_bytes).await;
+                    return Err(Status::resource_exhausted(
+                        "too many requests at once; raise --max-requests",
+                    ));
+                };
+                let received = receive(&mut stream, &shared.work_dir, limits, &shared.unpacking).await?;
+                Ok((turn, received))
+            };
+            let (_turn, received) = tokio::time::timeout_at(deadline, receiving).await.map_err(|_| {
                 Status::deadline_exceeded(format!("the archive was still coming in after {}", seconds(time)))
             })??;
             let variables = received
@@ -134,8 +146,11 @@ impl Call {
         self.deadline - (time / 20).min(Duration::from_millis(500))
     }
 
-    fn checkout(&self) -> Result<Checkout, RenderError> {
-        self.received.files.open(&self.received.metadata.app_rel_path)
+    async fn checkout(&self) -> Result<Checkout, RenderError> {
+        self.received
+            .files
+            .open(&self.received.metadata.app_rel_path)
+            .await
     }
 }
 
@@ -146,7 +161,7 @@ impl ConfigManagementPluginService for Service {
         request: Request<Streaming<AppStreamRequest>>,
     ) -> Result<Response<ManifestResponse>, Status> {
         self.call("GenerateManifest", request, |call| async move {
-            let checkout = call.checkout().map_err(|e| status_of(&e.into()))?;
+            let checkout = call.checkout().await.map_err(|e| status_of(&e.into()))?;
             let job = Job {
                 checkout: &checkout,
                 environment: &call.environment,
@@ -180,7 +195,7 @@ impl ConfigManagementPluginService for Service {
     ) -> Result<Response<RepositoryResponse>, Status> {
         let is_discovery_enabled = self.0.options.discover;
         self.call("MatchRepository", request, move |call| async move {
-            let checkout = call.checkout().map_err(|e| status_of(&e.into()))?;
+            let checkout = call.checkout().await.map_err(|e| status_of(&e.into()))?;
             Ok(RepositoryResponse {
                 is_supported: is_discovery_enabled && produce::asks_for_us(&checkout),
                 is_discovery_enabled,
@@ -218,13 +233,13 @@ async fn announce(call: &Call) -> Vec<Announcement> {
         };
         match tokio::time::timeout_at(deadline, produce::announce(&job)).await {
             Ok(list) => list,
-            Err(_) => produce::announce_problem(&job, "the manifests were not ready in time"),
+            Err(_) => produce::announce_problem(&job, "the manifests were not ready in time").await,
         }
     };
-    match call.checkout() {
+    match call.checkout().await {
         Ok(checkout) => on_checkout(checkout).await,
         // The folder is wrong, but what is set can still be shown.
-        Err(error) => match call.received.files.open(".") {
+        Err(error) => match call.received.files.open(".").await {
             Ok(root) => {
                 let job = Job {
                     checkout: &root,
@@ -234,7 +249,7 @@ async fn announce(call: &Call) -> Vec<Announcement> {
                     private: &call.work_dir,
                     borrowed: false,
                 };
-                produce::announce_problem(&job, &error.to_string())
+                produce::announce_problem(&job, &error.to_string()).await
             }
             Err(_) => Vec::new(),
         },

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,6 +37,8 @@ type call struct {
 	socket, repo, app string
 	env               []string
 	timeout           time.Duration
+	// patient asks why the server has ended a stream, as the repo-server does not.
+	patient bool
 }
 
 func main() {
@@ -153,6 +156,10 @@ func (c call) generate() (*apiclient.ManifestResponse, error) {
 		return nil, err
 	}
 	if err := cmp.SendRepoStream(stream.Context(), c.app, c.repo, stream, c.env, nil); err != nil {
+		if c.patient && errors.Is(err, io.EOF) {
+			_, reason := stream.CloseAndRecv()
+			return nil, fmt.Errorf("%w: %w", err, reason)
+		}
 		return nil, err
 	}
 	return stream.CloseAndRecv()
@@ -220,6 +227,7 @@ func (c call) services() error {
 func (c call) bench(n, parallel int) error {
 	c.app, _ = filepath.Abs(c.app)
 	c.repo, _ = filepath.Abs(c.repo)
+	c.patient = true
 	bytes := 0
 	for range 5 {
 		response, err := c.generate()

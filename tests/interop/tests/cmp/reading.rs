@@ -40,7 +40,12 @@ impl Peer {
         let mut answer: Value = serde_json::from_str(&line).unwrap();
         match answer["error"].as_str() {
             Some(error) => Err(error.to_owned()),
-            None => Ok(answer["objects"].as_array_mut().unwrap().drain(..).map(number).collect()),
+            None => Ok(answer["objects"]
+                .as_array_mut()
+                .unwrap()
+                .drain(..)
+                .map(number)
+                .collect()),
         }
     }
 }
@@ -129,7 +134,9 @@ fn compare(peer: &mut Peer, text: &str) -> Result<(), String> {
                 continue;
             }
         };
-        let read = peer.read(&new).unwrap_or_else(|error| panic!("{error}\n{text}\nbecame\n{new}"));
+        let read = peer
+            .read(&new)
+            .unwrap_or_else(|error| panic!("{error}\n{text}\nbecame\n{new}"));
         assert_eq!(read, switched(objects.clone(), steps), "{text}\nbecame\n{new}");
     }
     Ok(())
@@ -137,13 +144,19 @@ fn compare(peer: &mut Peer, text: &str) -> Result<(), String> {
 
 /// A Rollout named `web` in the block form, whose `canary` holds this.
 fn web(canary: &str) -> String {
-    format!("apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata:\n  name: web\nspec:\n  strategy:\n    canary:{canary}\n  replicas: 2 # two\n")
+    format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata:\n  name: web\nspec:\n  strategy:\n    canary:{canary}\n  replicas: 2 # two\n"
+    )
 }
 
 fn odd() -> Vec<String> {
     let flow = "{apiVersion: argoproj.io/v1alpha1, kind: Rollout, metadata: {name: web}, spec: {strategy: {canary: {}}}}\n";
     let json = flow.replace(": {}", ": {\"maxSurge\": 1, \"steps\": [{\"setWeight\": 20}]}");
-    let json = json.replace('{', "{\"").replace("{\"\"", "{\"").replace(", ", ", \"").replace("\"\"", "\"");
+    let json = json
+        .replace('{', "{\"")
+        .replace("{\"\"", "{\"")
+        .replace(", ", ", \"")
+        .replace("\"\"", "\"");
     let mut all: Vec<String> = [
         "",
         " # c",
@@ -209,17 +222,24 @@ fn odd() -> Vec<String> {
         web(" {}").replace('\n', "\r"),
         web("\n      steps: []").replace(": ", ":\t"),
         format!("---\n{}...\n", web(" {}")),
-        format!("--- # c\n{}--- \t# d\n{}---\n", web("\n      steps: []"), web(" {}")),
+        format!(
+            "--- # c\n{}--- \t# d\n{}---\n",
+            web("\n      steps: []"),
+            web(" {}")
+        ),
         format!("# a\n\n---\n---\n# b\n{}", web("\n      steps: []")),
         format!("%YAML 1.1\n---\n{}", web(" {}")),
         format!("{}-----\n{}", web(" {}"), web(" {}")),
         format!("{}--- text\n", web(" {}")),
         format!("{}\nspec: *x\n", web(" {}").replace("spec:", "base: &x")),
         web("\n      steps: []").replace("spec:\n", "spec: &spec\n") + "copy: *spec\n",
-        web("\n      steps: &s [{setWeight: 1}]").replace("  name: web", "  name: &n web\n  labels: {app: *n}"),
+        web("\n      steps: &s [{setWeight: 1}]")
+            .replace("  name: web", "  name: &n web\n  labels: {app: *n}"),
         "x: &c {steps: [{setWeight: 1}], maxSurge: 1}\n".to_owned() + &web(" *c"),
-        "x: &c {canary: {steps: [{setWeight: 1}], maxSurge: 1}}\n".to_owned() + &web("").replace("strategy:\n    canary:", "strategy: *c"),
-        "x: &c {canary: {steps: [{setWeight: 1}], maxSurge: 1}}\n".to_owned() + &web("").replace("    canary:", "    <<: *c"),
+        "x: &c {canary: {steps: [{setWeight: 1}], maxSurge: 1}}\n".to_owned()
+            + &web("").replace("strategy:\n    canary:", "strategy: *c"),
+        "x: &c {canary: {steps: [{setWeight: 1}], maxSurge: 1}}\n".to_owned()
+            + &web("").replace("    canary:", "    <<: *c"),
         "x: &k Rollout\n".to_owned() + &web(" {}").replace("kind: Rollout", "kind: *k"),
         web(" {}").replace("kind: Rollout", "kind: Rollout\nkind: Rollout"),
         web(" {}").replace("kind: Rollout", "\"kind\": 'Rollout'"),
@@ -227,14 +247,27 @@ fn odd() -> Vec<String> {
         web(" {}").replace("name: web", "name: 12"),
         web(" {}").replace("canary:", "blueGreen:"),
         web(" {}").replace("canary:", "blueGreen: {}\n    canary:"),
-        web(" {}").replace("  strategy:", "  workloadRef: {kind: Deployment, name: web}\n  strategy:"),
+        web(" {}").replace(
+            "  strategy:",
+            "  workloadRef: {kind: Deployment, name: web}\n  strategy:",
+        ),
         web("\n      steps: []").replace("argoproj.io/v1alpha1", "argoproj.io/v1"),
         web("\n      steps: []").replace("argoproj.io/v1alpha1", "example.io/v1 # argoproj.io"),
         web("\n      steps: []").replace("metadata:\n  name: web\n", ""),
-        format!("apiVersion: v1\nkind: List\nitems: [{}, {}]\n", flow.trim(), flow.trim()),
+        format!(
+            "apiVersion: v1\nkind: List\nitems: [{}, {}]\n",
+            flow.trim(),
+            flow.trim()
+        ),
         format!("apiVersion: v1\nkind: List\nitems:\n- {flow}- {flow}# end\n"),
-        format!("apiVersion: v1\nkind: List\nitems:\n  - {}", web("\n      steps: []").replace('\n', "\n    ")),
-        format!("apiVersion: v1\nitems:\n- {}kind: List\n", web("\n      steps: []").trim_end().replace('\n', "\n  ") + "\n"),
+        format!(
+            "apiVersion: v1\nkind: List\nitems:\n  - {}",
+            web("\n      steps: []").replace('\n', "\n    ")
+        ),
+        format!(
+            "apiVersion: v1\nitems:\n- {}kind: List\n",
+            web("\n      steps: []").trim_end().replace('\n', "\n  ") + "\n"
+        ),
         format!("kind: RolloutList\napiVersion: argoproj.io/v1alpha1\nitems:\n- {flow}"),
         format!("kind: List\napiVersion: v1\nitems:\n- kind: List\n  apiVersion: v1\n  items:\n  - {flow}"),
         format!("kind: List\napiVersion: v1\nitems:\n- &r {flow}- *r\n"),
@@ -262,7 +295,10 @@ fn odd_streams_are_read_as_the_repo_server_reads_them() {
             Ok(()) => read += 1,
             Err(problem) => {
                 let known = NOT_OURS.iter().any(|part| problem.contains(part));
-                assert!(known || !problem.starts_with("only the peer"), "{problem}: {text}");
+                assert!(
+                    known || !problem.starts_with("only the peer"),
+                    "{problem}: {text}"
+                );
             }
         }
     }
@@ -296,5 +332,8 @@ fn mistyped_streams_are_read_as_the_repo_server_reads_them() {
         }
     }
     assert!(both > MISTYPED / 4, "only {both} were read by both");
-    assert!(only_theirs < both / 50, "{only_theirs} are read by the repo-server alone");
+    assert!(
+        only_theirs < both / 50,
+        "{only_theirs} are read by the repo-server alone"
+    );
 }

@@ -6,9 +6,14 @@
 //! over several lines, anything that might be an error. Then the parser reads the document from its beginning, so this
 //! can make nothing right that is wrong, and the tests hold both to the same trees.
 
+mod source;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use super::tree::{Kind, Node, NodeId, Tree};
+use source::{Source, begins_plain, unescaped};
 
 /// Deeper than any manifest; the parser reads what is.
 const MOST_DEPTH: usize = 64;
@@ -18,16 +23,8 @@ const MOST_KEY: usize = 1000;
 
 /// Reads a document; `None` where it is not of the ordinary form.
 pub(super) fn read(text: &str) -> Option<Tree<'_>> {
-    if !text
-        .bytes()
-        .all(|byte| byte == b'\n' || (b' '..0x7f).contains(&byte))
-        && !clean(text)
-    {
-        return None;
-    }
     let mut reader = Reader {
-        text,
-        bytes: text.as_bytes(),
+        source: Source::new(text)?,
         at: 0,
         column: 0,
         tree: Tree {
@@ -45,15 +42,8 @@ pub(super) fn read(text: &str) -> Option<Tree<'_>> {
     Some(reader.tree)
 }
 
-/// Whether nothing stands in the text that is no character of YAML, or a line break to some readers and not to others.
-fn clean(text: &str) -> bool {
-    let strange = |c| matches!(c, '\0'..='\x09' | '\x0b'..='\x1f' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}'..);
-    !text.contains(strange)
-}
-
 struct Reader<'t> {
-    text: &'t str,
-    bytes: &'t [u8],
+    source: Source<'t>,
     /// The first character of what is read next: of a line, or behind a dash.
     at: usize,
     /// Its column.
@@ -80,11 +70,11 @@ impl<'t> Reader<'t> {
         let mut entries = Vec::with_capacity(8);
         loop {
             let (key, colon) = self.key(self.at)?;
-            let value = match self.skip_blanks(colon) {
+            let value = match self.source.skip_blanks(colon) {
                 // The value stands on a later line.
                 None => {
                     self.line_behind(colon);
-                    if self.column > column && self.at < self.bytes.len() {
+                    if self.column > column && self.at < self.source.bytes.len() {
                         self.block(depth + 1)?
                     } else if self.column == column && self.dash() {
                         if depth >= MOST_DEPTH {
@@ -117,11 +107,11 @@ impl<'t> Reader<'t> {
         let mut items = Vec::with_capacity(4);
         loop {
             // An entry that begins on a later line, or is absent, is rare.
-            let at = self.skip_blanks(self.at + 1)?;
-            let collection = match self.bytes[at] {
-                b'-' => self.is_end(at + 1),
+            let at = self.source.skip_blanks(self.at + 1)?;
+            let collection = match self.source.bytes[at] {
+                b'-' => self.source.is_end(at + 1),
                 b'[' | b'{' => false,
-                _ => self.key_end(at).is_some(),
+                _ => self.source.key_end(at).is_some(),
             };
             let item = if collection {
                 self.column += at - self.at;
@@ -141,7 +131,7 @@ impl<'t> Reader<'t> {
 
     /// Whether the next line is an entry of the collection at `column`; `None` where it is neither that nor further left.
     fn goes_on(&self, column: usize) -> Option<bool> {
-        if self.at >= self.bytes.len() || self.column < column {
+        if self.at >= self.source.bytes.len() || self.column < column {
             return Some(false);
         }
         (self.column == column).then_some(true)
@@ -149,59 +139,38 @@ impl<'t> Reader<'t> {
 
     /// A value on the line of its key or dash, and all that belongs to it; `column` is that of the collection.
     fn value(&mut self, at: usize, column: usize, depth: usize) -> Option<NodeId> {
-        let (id, end) = match self.bytes[at] {
+        let (id, end) = match self.source.bytes[at] {
             b'"' | b'\'' => self.quoted(at)?,
             b'[' | b'{' => self.flow(at, depth + 1)?,
             b'|' | b'>' => return self.text_block(at, column),
             _ => self.plain(at)?,
         };
-        if self.skip_blanks(end).is_some() {
+        if self.source.skip_blanks(end).is_some() {
             return None;
         }
         self.line_behind(end);
         // A line further right would go on with the value.
-        (self.at >= self.bytes.len() || self.column <= column).then_some(id)
+        (self.at >= self.source.bytes.len() || self.column <= column).then_some(id)
     }
 
     /// Reads a key and its colon; returns where the colon ends.
     fn key(&mut self, at: usize) -> Option<(NodeId, usize)> {
-        let end = self.key_end(at)?;
+        let end = self.source.key_end(at)?;
         if end - at > MOST_KEY {
             return None;
         }
-        let id = match self.bytes[at] {
+        let id = match self.source.bytes[at] {
             b'"' | b'\'' => self.quoted(at)?.0,
-            _ => self.scalar(self.text[at..end].into(), true, at, end),
+            _ => self.scalar(self.source.text[at..end].into(), true, at, end),
         };
         Some((id, end + 1))
     }
 
-    /// Where the key that begins at `at` ends, which a colon follows directly.
-    fn key_end(&self, at: usize) -> Option<usize> {
-        let bytes = self.bytes;
-        let end = match *bytes.get(at)? {
-            quote @ (b'"' | b'\'') => self.quote_end(at, quote)?,
-            first if begins_plain(first) => {
-                let mut end = at + 1;
-                loop {
-                    match *bytes.get(end)? {
-                        b'\n' => return None,
-                        b':' if self.is_end(end + 1) => break end,
-                        b'#' if bytes[end - 1] == b' ' => return None,
-                        _ => end += 1,
-                    }
-                }
-            }
-            _ => return None,
-        };
-        (bytes.get(end) == Some(&b':') && bytes[end - 1] != b' ' && self.is_end(end + 1)).then_some(end)
-    }
-
     /// A word or several, up to the end of the line or a comment.
     fn plain(&mut self, at: usize) -> Option<(NodeId, usize)> {
-        let bytes = self.bytes;
+        let bytes = self.source.bytes;
         let first = bytes[at];
-        let negative = first == b'-' && !self.is_end(at + 1);
+        let negative = first == b'-' && !self.source.is_end(at + 1);
         if !begins_plain(first) && !negative {
             return None;
         }
@@ -211,20 +180,20 @@ impl<'t> Reader<'t> {
             match byte {
                 b'\n' => break,
                 b'#' if bytes[end - 1] == b' ' => break,
-                b':' if self.is_end(end + 1) => return None,
+                b':' if self.source.is_end(end + 1) => return None,
                 b' ' => {}
                 _ => word_end = end + 1,
             }
             end += 1;
         }
-        let id = self.scalar(self.text[at..word_end].into(), true, at, word_end);
+        let id = self.scalar(self.source.text[at..word_end].into(), true, at, word_end);
         Some((id, word_end))
     }
 
     fn quoted(&mut self, at: usize) -> Option<(NodeId, usize)> {
-        let quote = self.bytes[at];
-        let end = self.quote_end(at, quote)?;
-        let inside = &self.text[at + 1..end - 1];
+        let quote = self.source.bytes[at];
+        let end = self.source.quote_end(at, quote)?;
+        let inside = &self.source.text[at + 1..end - 1];
         let text = match quote {
             b'\'' if inside.contains('\'') => inside.replace("''", "'").into(),
             b'\'' => inside.into(),
@@ -233,56 +202,38 @@ impl<'t> Reader<'t> {
         Some((self.scalar(text, false, at, end), end))
     }
 
-    /// Behind the closing quote, which must stand on the same line.
-    fn quote_end(&self, at: usize, quote: u8) -> Option<usize> {
-        let mut end = at + 1;
-        loop {
-            match *self.bytes.get(end)? {
-                b'\n' => return None,
-                b'\\' if quote == b'"' => end += 1,
-                byte if byte == quote => {
-                    if quote == b'\'' && self.bytes.get(end + 1) == Some(&b'\'') {
-                        end += 1;
-                    } else {
-                        return Some(end + 1);
-                    }
-                }
-                _ => {}
-            }
-            end += 1;
-        }
-    }
-
     /// A list or mapping in brackets on one line.
     fn flow(&mut self, at: usize, depth: usize) -> Option<(NodeId, usize)> {
         if depth > MOST_DEPTH {
             return None;
         }
-        let mapping = self.bytes[at] == b'{';
+        let mapping = self.source.bytes[at] == b'{';
         let close = if mapping { b'}' } else { b']' };
         let id = self.add(Kind::Alias { target: 0 }, at, at);
         let (mut entries, mut items) = (Vec::new(), Vec::new());
-        let mut next = self.blanks_end(at + 1);
-        if self.bytes.get(next) != Some(&close) {
+        let mut next = self.source.blanks_end(at + 1);
+        if self.source.bytes.get(next) != Some(&close) {
             loop {
                 if mapping {
                     let (key, end) = self.flow_node(next, depth, true)?;
                     let colon = end;
-                    let from = self.blanks_end(colon + 1);
+                    let from = self.source.blanks_end(colon + 1);
                     let adjacent = from == colon + 1;
-                    if self.bytes.get(colon) != Some(&b':') || (adjacent && self.bytes[next] != b'"') {
+                    if self.source.bytes.get(colon) != Some(&b':')
+                        || (adjacent && self.source.bytes[next] != b'"')
+                    {
                         return None;
                     }
                     let (value, end) = self.flow_node(from, depth, false)?;
                     entries.push((key, value));
-                    next = self.blanks_end(end);
+                    next = self.source.blanks_end(end);
                 } else {
                     let (item, end) = self.flow_node(next, depth, false)?;
                     items.push(item);
-                    next = self.blanks_end(end);
+                    next = self.source.blanks_end(end);
                 }
-                match *self.bytes.get(next)? {
-                    b',' => next = self.blanks_end(next + 1),
+                match *self.source.bytes.get(next)? {
+                    b',' => next = self.source.blanks_end(next + 1),
                     byte if byte == close => break,
                     _ => return None,
                 }
@@ -299,33 +250,33 @@ impl<'t> Reader<'t> {
 
     /// A node inside brackets; a key is one that a colon follows directly.
     fn flow_node(&mut self, at: usize, depth: usize, key: bool) -> Option<(NodeId, usize)> {
-        match *self.bytes.get(at)? {
+        match *self.source.bytes.get(at)? {
             b'"' | b'\'' => self.quoted(at).filter(|(_, end)| end - at <= MOST_KEY),
             b'[' | b'{' if !key => self.flow(at, depth + 1),
             first if begins_plain(first) || first == b'-' => {
                 let mut end = at;
                 let mut word_end = end;
                 loop {
-                    match *self.bytes.get(end)? {
+                    match *self.source.bytes.get(end)? {
                         b'\n' => return None,
                         b'[' | b'{' => return None,
                         b',' | b']' | b'}' => break,
                         b':' => {
-                            let next = *self.bytes.get(end + 1)?;
+                            let next = *self.source.bytes.get(end + 1)?;
                             if matches!(next, b' ' | b'\n' | b',' | b'[' | b']' | b'{' | b'}') {
                                 break;
                             }
                             word_end = end + 1;
                         }
-                        b'#' if end == at || self.bytes[end - 1] == b' ' => return None,
+                        b'#' if end == at || self.source.bytes[end - 1] == b' ' => return None,
                         b' ' => {}
                         _ => word_end = end + 1,
                     }
                     end += 1;
                 }
-                let text = &self.text[at..word_end];
+                let text = &self.source.text[at..word_end];
                 // A lone dash, and a key that is none.
-                let colon = self.bytes[end] == b':';
+                let colon = self.source.bytes[end] == b':';
                 if text.starts_with('-') && !text[1..].starts_with(|c: char| c.is_ascii_alphanumeric())
                     || colon != key
                     || (key && (end != word_end || text.len() > MOST_KEY))
@@ -340,25 +291,25 @@ impl<'t> Reader<'t> {
 
     /// A block of text behind `|` or `>`; its lines stand further right than `column`.
     fn text_block(&mut self, at: usize, column: usize) -> Option<NodeId> {
-        let folded = self.bytes[at] == b'>';
-        let line_end = self.line_end(at);
-        let keep = match &self.text[at + 1..line_end] {
+        let folded = self.source.bytes[at] == b'>';
+        let line_end = self.source.line_end(at);
+        let keep = match &self.source.text[at + 1..line_end] {
             "" => Some(false),
             "-" => None,
             "+" => Some(true),
             _ => return None,
         };
         let first = line_end + 1;
-        let indent = self.blanks_end(first).checked_sub(first)?;
+        let indent = self.source.blanks_end(first).checked_sub(first)?;
         let start = first + indent;
-        if indent <= column || self.bytes.get(start).is_none_or(|b| *b == b'\n') {
+        if indent <= column || self.source.bytes.get(start).is_none_or(|b| *b == b'\n') {
             return None;
         }
         let mut text = String::new();
         let (mut line, mut blank, mut content_end) = (first, 0, start);
-        while line < self.bytes.len() {
-            let begin = self.blanks_end(line);
-            let end = self.line_end(line);
+        while line < self.source.bytes.len() {
+            let begin = self.source.blanks_end(line);
+            let end = self.source.line_end(line);
             if begin == end {
                 if begin - line > indent {
                     return None;
@@ -380,13 +331,13 @@ impl<'t> Reader<'t> {
                 }
                 text.extend(std::iter::repeat_n('\n', blank));
                 blank = 0;
-                text.push_str(&self.text[line + indent..end]);
+                text.push_str(&self.source.text[line + indent..end]);
                 content_end = end;
             }
             line = end + 1;
         }
         // Without a line break at the end there is none to keep.
-        if !self.text.ends_with('\n') && line >= self.bytes.len() {
+        if !self.source.text.ends_with('\n') && line >= self.source.bytes.len() {
             return None;
         }
         match keep {
@@ -394,7 +345,7 @@ impl<'t> Reader<'t> {
             Some(false) => text.push('\n'),
             Some(true) => text.extend(std::iter::repeat_n('\n', blank + 1)),
         }
-        let end = start + self.text[start..content_end].trim_end().len();
+        let end = start + self.source.text[start..content_end].trim_end().len();
         let id = self.scalar(text.into(), false, start, end);
         self.line_behind(content_end);
         Some(id)
@@ -431,50 +382,23 @@ impl<'t> Reader<'t> {
 
     /// Whether an entry of a list begins here.
     fn dash(&self) -> bool {
-        self.bytes.get(self.at) == Some(&b'-') && self.is_end(self.at + 1)
-    }
-
-    /// Whether a blank, a line break or the text's end is at `at`.
-    fn is_end(&self, at: usize) -> bool {
-        self.bytes.get(at).is_none_or(|b| matches!(b, b' ' | b'\n'))
-    }
-
-    fn blanks_end(&self, at: usize) -> usize {
-        let rest = self.bytes.get(at..).unwrap_or_default();
-        at + rest.iter().take_while(|b| **b == b' ').count()
-    }
-
-    /// What stands on the rest of the line, if it is more than a comment.
-    fn skip_blanks(&self, at: usize) -> Option<usize> {
-        let next = self.blanks_end(at);
-        match self.bytes.get(next) {
-            None | Some(b'\n') => None,
-            Some(b'#') if next > at => None,
-            Some(_) => Some(next),
-        }
-    }
-
-    fn line_end(&self, at: usize) -> usize {
-        let rest = self.bytes.get(at..).unwrap_or_default();
-        rest.iter()
-            .position(|b| *b == b'\n')
-            .map_or(self.bytes.len(), |n| at + n)
+        self.source.bytes.get(self.at) == Some(&b'-') && self.source.is_end(self.at + 1)
     }
 
     /// Goes on behind the line of `at`.
     fn line_behind(&mut self, at: usize) {
-        self.at = (self.line_end(at) + 1).min(self.bytes.len());
+        self.at = (self.source.line_end(at) + 1).min(self.source.bytes.len());
         self.next_line();
     }
 
     /// From the start of a line to the first one with more than a comment.
     fn next_line(&mut self) {
-        while self.at < self.bytes.len() {
-            let begin = self.blanks_end(self.at);
-            match self.bytes.get(begin) {
+        while self.at < self.source.bytes.len() {
+            let begin = self.source.blanks_end(self.at);
+            match self.source.bytes.get(begin) {
                 None => self.at = begin,
                 Some(b'\n') => self.at = begin + 1,
-                Some(b'#') => self.at = (self.line_end(begin) + 1).min(self.bytes.len()),
+                Some(b'#') => self.at = (self.source.line_end(begin) + 1).min(self.source.bytes.len()),
                 Some(_) => {
                     self.column = begin - self.at;
                     self.at = begin;
@@ -483,178 +407,5 @@ impl<'t> Reader<'t> {
             }
         }
         self.column = 0;
-    }
-}
-
-/// Characters with which a word may begin; all others mean something, or might.
-fn begins_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'_' | b'.' | b'/' | b'$' | b'(' | b')' | b'+' | b'<' | b'=' | b'~' | b'^' | b'\\' | b';'
-        )
-        || byte >= 0x80
-}
-
-/// The text of a double-quoted string with the escapes that are common.
-fn unescaped(inside: &str) -> Option<Cow<'_, str>> {
-    if !inside.contains('\\') {
-        return Some(inside.into());
-    }
-    let mut text = String::with_capacity(inside.len());
-    let mut chars = inside.chars();
-    while let Some(c) = chars.next() {
-        text.push(match c {
-            '\\' => match chars.next()? {
-                'n' => '\n',
-                't' => '\t',
-                c @ ('"' | '\\') => c,
-                _ => return None,
-            },
-            c => c,
-        });
-    }
-    Some(text.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// What the parser makes of it, if this reader takes it.
-    fn agrees(text: &str) -> bool {
-        let Some(tree) = read(text) else {
-            return false;
-        };
-        let expected = Tree::parse_any(text).unwrap_or_else(|error| panic!("{error}: {text:?}"));
-        for (node, expected) in tree.nodes.iter().zip(&expected.nodes) {
-            assert_eq!(node, expected, "{text:?}");
-        }
-        assert_eq!(tree, expected, "{text:?}");
-        true
-    }
-
-    const MANIFEST: &str = "\
-# A comment
-apiVersion: argoproj.io/v1alpha1
-kind: Rollout
-metadata:
-  name: web   # this one
-  labels: {a: b, \"c\": 'd', e: {f: [1, -2]}, g: []}
-  annotations:
-    long: >-
-      one
-      two
-
-    script: |
-      #!/bin/sh
-        echo: \"x\"
-
-      exit
-    empty:
-    \"quoted key\": \"a \\\"b\\\" c\\n\"
-    'it''s': 'x''y' # z
-
-spec:
-  replicas:   # none
-  strategy:
-    canary:
-      steps:
-      - setWeight: 10
-      - pause: {}
-      - pause:
-          duration: 30s
-      - - a
-        - b
-  template:
-    args: [\"--a=b:c\", x y, http://x]
-    url: http://a.b/c#d
-    path: /a
-    negative: -1
-    words: it is: not  
-    - 
-";
-
-    #[test]
-    fn ordinary_manifests_are_read() {
-        let good = MANIFEST.rsplit_once("    words").unwrap().0;
-        let mut text = String::new();
-        for line in good.split_inclusive('\n') {
-            text.push_str(line);
-            agrees(&text);
-            agrees(text.trim_end());
-        }
-        assert!(agrees(good));
-    }
-
-    #[test]
-    fn all_else_is_left_to_the_parser() {
-        for text in [
-            "",
-            "# x\n",
-            "a: &x 1\n",
-            "a: *x\n",
-            "a: !!str x\n",
-            "a:\tb\n",
-            "a: b\r\n",
-            "a: b\n  c\n",
-            "- a\nb: c\n",
-            "-\n  a\n",
-            "a: b: c\n",
-            "a: 'b\n  c'\n",
-            "word\n",
-            "{a: 1}\n",
-            "? a\n: b\n",
-            "a: b\n---\nc: d\n",
-            "a: [b\n]\n",
-            "%a: b\n",
-            "a: \u{85}\n",
-            "a: \"\\x41\"\n",
-            MANIFEST,
-        ] {
-            assert_eq!(read(text), None, "{text:?}");
-        }
-    }
-
-    /// Lines as people write and mistype them.
-    fn line() -> impl Strategy<Value = String> {
-        let indent = (0..5usize).prop_map(|n| " ".repeat(n));
-        let word = prop_oneof![
-            4 => "[a-c]",
-            1 => "[-a-c0-9 :#,\\[\\]{}'\"|>&*!%@`?.~é\\\\]{0,6}",
-            1 => prop::sample::select(vec!["", "{}", "[]", "{a: b}", "[a, b]", "{\"a\":1}", "{a: b, c: [d]}", "|", ">-", "|+", "'a b'", "\"a\\n\"", "# c", "- a", "- b: c", "-", "a:b", "---", "...", "a #b", "a: # b", "<<", "''", "\"\""]).prop_map(str::to_owned),
-        ];
-        let form = prop::sample::select(vec!["", "K:", "K: ", "- ", "- K: ", "-", "  ", "K:  "]);
-        (
-            indent,
-            form,
-            word.clone(),
-            word,
-            prop::sample::select(vec!["", "", " ", " # c"]),
-        )
-            .prop_map(|(indent, form, key, value, behind)| {
-                format!("{indent}{}{value}{behind}", form.replace('K', &key))
-            })
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4_000))]
-
-        /// Whatever this reader takes, it reads as the parser does.
-        #[test]
-        fn both_read_the_same(lines in prop::collection::vec(line(), 1..8), end in prop::sample::select(vec!["\n", "", "\n\n"])) {
-            agrees(&format!("{}{end}", lines.join("\n")));
-        }
-
-        /// A manifest with one place mistyped.
-        #[test]
-        fn both_read_mistyped_manifests_the_same(at in 0..MANIFEST.len(), drop in 0..4usize, new in "[-a-c0 :#,\\[\\]{}'\"|>\n]{0,3}") {
-            let good = MANIFEST.rsplit_once("    words").unwrap().0;
-            let at = at.min(good.len());
-            let end = (at + drop).min(good.len());
-            agrees(&format!("{}{new}{}", &good[..at], &good[end..]));
-        }
     }
 }

@@ -23,3 +23,10 @@ pub use manifests::{
 pub use rollout::{Rollout, Strategy, WorkloadRef};
 pub use splice::{Change, SpliceError, change};
 pub use tree::ReadError;
+
+/// For the fuzzer: whether the reader of ordinary documents, where it takes one, makes the parser's tree of it.
+#[cfg(feature = "fuzzing")]
+#[must_use]
+pub fn readers_agree(text: &str) -> bool {
+    ordinary::read(text).is_none_or(|tree| tree::Tree::parse_any(text) == Ok(tree))
+}

@@ -77,9 +77,6 @@ impl<'t> Reader<'t> {
                     if self.column > column && self.at < self.source.bytes.len() {
                         self.block(depth + 1)?
                     } else if self.column == column && self.dash() {
-                        if depth >= MOST_DEPTH {
-                            return None;
-                        }
                         let id = self.sequence(depth + 1)?;
                         // Where its dashes stand below the key, the parser lets a list begin behind the first one.
                         if let Kind::Sequence { items, .. } = &self.tree.nodes[id].kind {

@@ -79,6 +79,15 @@ fn all_else_is_left_to_the_parser() {
         "a: *x\n",
         "a: !!str x\n",
         "a:\tb\n",
+        "a: b\t\n",
+        "a: b\t# c\n",
+        "\u{feff}a: b\n",
+        "a: \u{feff}b\n",
+        "a: >-\n  b\n\n  c\n",
+        "a: >\n  b\n   c\n",
+        "a: |\n  b",
+        "a: |\n   b\n  c\n",
+        "a: |2\n  b\n",
         "a: b\r\n",
         "a: b\n  c\n",
         "- a\nb: c\n",
@@ -96,6 +105,15 @@ fn all_else_is_left_to_the_parser() {
         MANIFEST,
     ] {
         assert_eq!(read(text), None, "{text:?}");
+    }
+    // Deeper than manifests are, and keys longer than the parser takes.
+    let deep: String = (0..100).map(|n| format!("{}a:\n", " ".repeat(n))).collect();
+    let list = format!("{}a: b\n", "- ".repeat(100));
+    let brackets = format!("a: {}{}\n", "[".repeat(100), "]".repeat(100));
+    let key = format!("{}: b\n", "k".repeat(MOST_KEY + 1));
+    let inner = format!("a: {{{}: b}}\n", "k".repeat(MOST_KEY + 1));
+    for text in [deep, list, brackets, key, inner] {
+        assert_eq!(read(&text), None, "{text:?}");
     }
 }
 

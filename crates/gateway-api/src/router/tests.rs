@@ -231,7 +231,7 @@ async fn a_selector_that_finds_nothing_holds_up_no_other_route() {
         parse(&rollout)
     };
     let nothing = "no GRPCRoute in namespace \"shop\" has the labels \"app=none\" of the selector";
-    for (status, weight, weights) in [(json!({}), 20, "80:20"), (json!({"abort": true}), 0, "100:0")] {
+    for (status, weight, weights) in [(json!({"abort": true}), 0, "100:0"), (json!({}), 20, "80:20")] {
         let error = router
             .set_weight(&selecting(status), weight, &[])
             .await

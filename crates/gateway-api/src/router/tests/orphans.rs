@@ -137,6 +137,29 @@ async fn a_release_whose_last_call_failed_is_not_forgotten() {
     assert_eq!((rules(&fake), fake.weights().as_str()), (1, "100:0"));
 }
 
+/// Neither one that ended nor one whose route is gone is asked for any more.
+#[tokio::test(start_paused = true)]
+async fn a_release_of_which_nothing_is_left_is_forgotten() {
+    for is_removed in [true, false] {
+        let fake = Fake::new(vec![]);
+        let router = started(&fake).await;
+        fake.forbidden.lock().unwrap().push("list");
+        fake.add(WEB, json!({"metadata": {}}));
+        router.set_weight(&web(), 20, &[]).await.unwrap();
+        if is_removed {
+            fake.remove_route("httproutes", "web");
+            router.set_weight(&web(), 20, &[]).await.unwrap_err();
+        } else {
+            let mut aborted = web();
+            aborted.status.abort = true;
+            router.set_weight(&aborted, 0, &[]).await.unwrap();
+        }
+        look_ups(&fake, WEB);
+        a_while().await;
+        assert_eq!(look_ups(&fake, WEB), 0, "removed: {is_removed}");
+    }
+}
+
 /// What a Rollout had on a route that it does not name any more goes with its release.
 #[tokio::test(start_paused = true)]
 async fn a_route_that_is_named_no_more_is_not_forgotten() {

@@ -97,13 +97,15 @@ const WEB: &str = "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/web";
 /// The next process finds the release by its record.
 #[tokio::test(start_paused = true)]
 async fn a_hold_whose_end_was_lost_is_ended_by_the_next_process() {
-    for (pods, expected, why) in [
-        ("a", "100:0", "promoted"),
-        ("b", "0:100", "its last step waits for the gateway"),
+    for (stable, pods, expected, why) in [
+        ("a", "a", "100:0", "promoted"),
+        ("a", "b", "0:100", "its last step waits for the gateway"),
+        ("", "", "0:100", "the controller has not seen it yet"),
     ] {
         let fake = Fake::new(vec![]);
         drop(held(&fake).await);
         let mut rollout = stored_promotion();
+        rollout["status"]["stableRS"] = json!(stable);
         rollout["status"]["currentPodHash"] = json!(pods);
         fake.add(WEB, rollout);
         let next = router(&fake);

@@ -443,6 +443,11 @@ fn keys_that_stand_twice_and_merges_are_left_to_the_long_proof() {
     assert!(!short(&one, None, &canary("a: 2")));
     assert!(!short(&one, None, &canary("a: '1'")));
     assert!(!short(&one, None, &canary("a: 1, b: 1")));
+    assert!(!short(&one, None, &canary("")));
+    let lists = canary("steps: [], a: [1, 2]");
+    assert!(short(&lists, None, &canary("a: [1, 2]")));
+    assert!(!short(&lists, None, &canary("a: [1]")));
+    assert!(!short(&lists, None, &canary("a: [1, 2, 3]")));
     assert!(!short(&one, Some(json!([1])), &canary("steps: [2], a: 1")));
     assert!(!short(
         &canary("steps: [], steps: [1], a: 1"),

@@ -92,6 +92,7 @@ fn what_is_small_and_without_links_stays_in_memory() {
             place,
             &Limits {
                 unpacked_bytes: 1 << 22,
+                entries: 5000,
                 ..LIMITS
             },
         )
@@ -108,6 +109,17 @@ fn what_is_small_and_without_links_stays_in_memory() {
         place(Pack::new().file("a").link("l", "a")),
         Place::Disk(_)
     ));
+    // A file that replaces an earlier one takes its room.
+    let again = half(half(Pack::new(), "x").add(EntryType::Regular, "x", "", b""), "y");
+    assert!(matches!(place(again), Place::Memory { .. }));
+    let many = |kind: EntryType, number: usize| {
+        let named = (0..number).map(|n| n.to_string());
+        place(named.fold(Pack::new(), |pack, name| pack.add(kind, &name, "", b"")))
+    };
+    for kind in [EntryType::Regular, EntryType::Directory] {
+        assert!(matches!(many(kind, 2000), Place::Memory { .. }));
+        assert!(matches!(many(kind, 2001), Place::Disk(_)));
+    }
 }
 
 fn list(root: &Path, folder: &Path, names: &mut Vec<String>) {

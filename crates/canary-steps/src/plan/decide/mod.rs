@@ -90,7 +90,7 @@ pub(super) fn plan(manifests: &[Manifest], settings: &Settings, app: &Applicatio
         settings,
         app,
     };
-    let general = world.general();
+    let general = world.general(&found);
 
     let mut plan = Plan::default();
     if let Err(problem) = &general {
@@ -157,16 +157,39 @@ struct World<'w> {
 }
 
 impl World<'_> {
-    fn general(&self) -> Result<Option<Chosen>, Problem> {
+    fn general(&self, found: &Found) -> Result<Option<Chosen>, Problem> {
         let origin = Origin::Parameter("canary".into());
         let Some(setting) = &self.app.parameters.general else {
             return Ok(None);
         };
-        let choice = setting.choice().map_err(|e| Problem {
+        let about = |text: String| Problem {
             about: "canary".into(),
-            text: e.to_string(),
-        })?;
+            text,
+        };
+        let choice = setting.choice().map_err(|e| about(e.to_string()))?;
+        // Also where each Rollout has a value of its own, and this one is for those to come.
+        if let Some(Choice {
+            word: Word::Preset(name),
+            ..
+        }) = &choice
+            && !self.is_preset(name, found)
+        {
+            return Err(about(unknown_preset(name, &self.settings.presets)));
+        }
         Ok(choice.map(|c| (c, origin)))
+    }
+
+    /// Whether the settings or some Rollout have a preset of this name. Where there is no canary Rollout nobody asks.
+    fn is_preset(&self, name: &str, found: &Found) -> bool {
+        let annotation = format!("{PRESET}{name}");
+        let mut canaries = found
+            .rollouts
+            .iter()
+            .filter(|rollout| matches!(rollout.strategy(), Strategy::Canary(_)))
+            .peekable();
+        self.settings.presets.contains_key(name)
+            || canaries.peek().is_none()
+            || canaries.any(|rollout| rollout.annotation(&annotation).is_some())
     }
 
     fn decide(&self, rollout: &Rollout, names: &Names, general: Option<&Chosen>) -> Decision {

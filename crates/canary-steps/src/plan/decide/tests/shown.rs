@@ -59,9 +59,28 @@ fn mistakes_are_told_in_titles() {
     assert_eq!(scene1.announced()[1].string, "25,,x");
     let scene = scene(&[web()]).set(&[("", "onn")]);
     assert_eq!(
-        scene.titles()[1],
-        "⚠ web: unknown preset \"onn\"; did you mean \"on\"?"
+        scene.titles(),
+        [
+            "⚠ all: unknown preset \"onn\"; did you mean \"on\"?",
+            "web: git, 2 steps"
+        ]
     );
+}
+
+#[test]
+fn a_preset_for_all_is_known_or_refused_also_where_no_rollout_uses_it() {
+    let unknown = "canary: unknown preset \"rampp\"; did you mean \"ramp\"?";
+    let used = scene(&[web(), bare("api")]).set(&[("", "rampp"), ("web", "off"), ("api", "off")]);
+    assert_eq!(used.apply().unwrap_err(), unknown);
+    let annotated = bare("own").replace(
+        "metadata:\n",
+        "metadata:\n  annotations: {serinus.dev/canary-preset.rampp: '3'}\n",
+    );
+    let one_has_it = scene(&[web(), annotated]).set(&[("", "rampp"), ("web", "off")]);
+    assert_eq!(one_has_it.steps(), ["-", "3"]);
+    // One Application of many with the same value, and it has no Rollouts.
+    let none = scene(&["kind: ConfigMap\n".into()]).set(&[("", "rampp")]);
+    assert!(none.apply().is_ok());
 }
 
 #[test]

@@ -37,7 +37,11 @@ pub fn announce(plan: &Plan, settings: &Settings, app: &Application) -> Vec<Anno
             string: String::new(),
         });
     }
-    list.extend(plan.gone.iter().map(|key| left(key, "gone", app)));
+    list.extend(plan.gone.iter().map(|key| left(key, GONE, app)));
+    let is_canary = |decision: &Decision| !matches!(decision.state, State::NotCanary { .. });
+    if !plan.decisions.iter().any(is_canary) && plan.found.unread.is_empty() {
+        list[0].title = "all: no canary Rollout here".to_owned();
+    }
     let general_problem = plan.problems.iter().find(|p| p.about == "canary");
     if let Some(problem) = general_problem {
         list[0].title = format!("⚠ all: {}", problem.text);
@@ -71,7 +75,7 @@ fn general(settings: &Settings, app: &Application, problem: Option<&str>) -> Ann
         name: "canary".into(),
         title: match problem {
             Some(problem) => format!("⚠ {}", shorten(problem, 120)),
-            None => format!("all: on|off|git|{}", presets.join("|")),
+            None => format!("all: {}", words(&presets)),
         },
         tooltip: format!(
             "Steps of all canary Rollouts: on, off, git, {}, or steps like 25,pause,75,pause:30s,100. A Rollout's own \
@@ -82,11 +86,27 @@ fn general(settings: &Settings, app: &Application, problem: Option<&str>) -> Ann
     }
 }
 
+/// What may be typed, as much as two lines of a title hold.
+fn words(presets: &[&str]) -> String {
+    const MOST: usize = 55;
+    let mut text = "on, off, git".to_owned();
+    for preset in presets {
+        if text.len() + preset.len() > MOST {
+            return text + ", …";
+        }
+        text.push_str(", ");
+        text.push_str(preset);
+    }
+    text
+}
+
+const GONE: &str = "gone; Reset removes it";
+
 fn left(key: &str, why: &str, app: &Application) -> Announcement {
     let setting = app.parameters.rollouts.iter().find(|(k, _)| k == key);
     Announcement {
         name: format!("canary/{key}"),
-        title: format!("{why}: {key}"),
+        title: format!("{key}: {why}"),
         tooltip: format!("{key} is not in the manifests; Reset removes the value."),
         string: setting.map(|(_, s)| s.shown()).unwrap_or_default(),
     }
@@ -101,7 +121,7 @@ fn title(decision: &Decision) -> String {
         State::Git(n) => format!("git, {}", count(*n)),
         State::On(n) => format!("on, {}", count(*n)),
         State::Off { cut_over: false } => "off".to_owned(),
-        State::Off { cut_over: true } => "off, one cut-over".to_owned(),
+        State::Off { cut_over: true } => "off, all traffic at once".to_owned(),
         State::Preset(name, n) => format!("{name}, {}", count(*n)),
         State::Own(n) => count(*n),
         State::NotCanary { blue_green: true } => "blueGreen, no steps".to_owned(),
@@ -109,8 +129,9 @@ fn title(decision: &Decision) -> String {
         State::Unknown => "?".to_owned(),
     };
     let release = match &decision.release {
-        Some((release, false)) => format!(" until {release} is over"),
-        Some((release, true)) => format!(", {release} is over"),
+        Some((release, true)) => format!(", only for {release}"),
+        // Whether that release is over or still to come cannot be known.
+        Some((release, false)) => format!(", image is not {release}"),
         None => String::new(),
     };
     let warning = decision

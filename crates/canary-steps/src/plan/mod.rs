@@ -2,6 +2,7 @@
 //! changes and titles out. No IO, no clock: Argo CD caches what comes of it.
 
 mod announce;
+mod badge;
 mod decide;
 mod parameters;
 mod policy;

@@ -79,7 +79,7 @@ fn every_call_of_the_repo_server_is_answered() {
     assert_eq!(
         shown,
         [
-            ("canary", "all: on|off|git|careful|ramp", "git"),
+            ("canary", "all: on, off, git, careful, ramp", "git"),
             ("canary/web", "web: git, 1 step", "git")
         ]
     );

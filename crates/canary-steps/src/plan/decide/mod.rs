@@ -8,23 +8,19 @@ mod tests;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::parameters::Setting;
-use super::{Application, Owner, Plan, Settings, policy, settings};
-use crate::edit::{self, Change, Manifest, Rollout, Strategy};
+use super::{Application, Owner, Plan, Settings, badge, policy, settings};
+use crate::edit::{self, Change, Found, Manifest, Rollout, Strategy};
 use crate::syntax::{self, Choice, Item, Word};
 use names::{Names, names};
-use outcome::{is_release, outcome};
+use outcome::{is_release, outcome, unknown_preset};
 
 /// Annotation: the state of this Rollout when nothing is set.
 pub(super) const DEFAULT: &str = "serinus.dev/canary-default";
 /// Annotations: presets of this Rollout, by name.
 pub(super) const PRESET: &str = "serinus.dev/canary-preset.";
-/// Label that shows the state where the operator wants badges.
-pub(super) const BADGE: &str = "serinus.dev/canary-steps";
-/// Annotation that says where the state comes from, beside the badge.
-pub(super) const SOURCE: &str = "serinus.dev/canary-steps-source";
 
 /// What is wrong, and with what.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,7 +68,7 @@ pub struct Decision {
     pub effective: String,
     /// The state it comes to.
     pub state: State,
-    /// The release for which the state holds, and whether it is over.
+    /// The release for which the choice was made, and whether it is the one in the manifests.
     pub release: Option<(String, bool)>,
     /// Changes of its fields, none where it stays as in Git.
     pub changes: Vec<Change>,
@@ -248,16 +244,16 @@ impl World<'_> {
                 .as_ref()
                 .map_or_else(|| "git".to_owned(), |(c, _)| c.word.to_string());
             return match own {
-                Some((choice, _)) if choice.word != Word::Git => {
+                Some((choice, origin)) if choice.word != Word::Git => {
                     let strategy = if blue_green {
-                        "is blueGreen"
+                        "a blueGreen Rollout"
                     } else {
-                        "has no valid canary strategy"
+                        "a Rollout without a valid canary strategy"
                     };
-                    let key = &decision.key;
-                    Err(about_rollout(format!(
-                        "{strategy}, so it has no steps; clear canary/{key}"
-                    )))
+                    Err(Problem {
+                        about: origin.name().into_owned(),
+                        text: format!("{strategy} has no steps; clear the value"),
+                    })
                 }
                 _ => Ok(()),
             };
@@ -298,9 +294,10 @@ impl World<'_> {
             });
         }
         if self.settings.badge {
-            decision
-                .changes
-                .extend(badge(&decision.state, &origin, &decision.effective));
+            decision.changes.extend(badge::changes(
+                &decision.state,
+                source(&origin, &decision.effective),
+            ));
         }
         Ok(())
     }
@@ -365,7 +362,7 @@ impl World<'_> {
         let forbidden =
             !active && policy::judge(&self.settings.policy, self.app, rollout, &Word::Off, None).is_err();
         let word = if forbidden { Word::Git } else { word };
-        Ok((word, Some((release.clone(), !active))))
+        Ok((word, Some((release.clone(), active))))
     }
 
     fn presets(&self, rollout: &Rollout) -> Result<BTreeMap<String, Vec<Item>>, String> {
@@ -387,23 +384,12 @@ fn canary_steps(rollout: &Rollout) -> Option<&Value> {
     }
 }
 
-fn badge(state: &State, origin: &Origin, effective: &str) -> [Change; 2] {
-    let text = match state {
-        State::Git(n) => format!("git-{n}"),
-        State::On(n) => format!("on-{n}"),
-        State::Off { .. } => "off".to_owned(),
-        State::Preset(name, n) => format!("{}-{n}", &name[..name.len().min(50)]),
-        State::Own(n) => format!("own-{n}"),
-        State::NotCanary { .. } | State::Unknown => "none".to_owned(),
-    };
-    let change = |parent: &str, key: &str, text: String| Change {
-        path: path(&["metadata", parent, key]),
-        to: Some(json!(text)),
-    };
-    [
-        change("labels", BADGE, text),
-        change("annotations", SOURCE, format!("{}: {effective}", origin.name())),
-    ]
+/// Where the state comes from, for the badge.
+fn source(origin: &Origin, effective: &str) -> String {
+    match origin {
+        Origin::Git => "git".to_owned(),
+        _ => format!("{}: {effective}", origin.name()),
+    }
 }
 
 fn typed(choice: &Choice) -> String {
@@ -413,6 +399,6 @@ fn typed(choice: &Choice) -> String {
     }
 }
 
-fn path(keys: &[&str]) -> Vec<String> {
+pub(super) fn path(keys: &[&str]) -> Vec<String> {
     keys.iter().map(|k| (*k).to_owned()).collect()
 }

@@ -58,7 +58,8 @@ fn steps(items: &[Item], git: &[Value]) -> Result<Vec<Value>, String> {
     items.iter().map(step).collect()
 }
 
-fn unknown_preset(name: &str, presets: &BTreeMap<String, Vec<Item>>) -> String {
+/// What to say of a preset that is not there, with the nearest word.
+pub(super) fn unknown_preset(name: &str, presets: &BTreeMap<String, Vec<Item>>) -> String {
     let names = presets.keys().map(String::as_str);
     let words = names.clone().chain(["on", "off", "git", "pause"]);
     match nearest(name, words) {

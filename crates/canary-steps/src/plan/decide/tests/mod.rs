@@ -228,8 +228,8 @@ fn a_choice_for_a_release_ends_with_it() {
     assert_eq!(value("5,pause @v1.4.1").steps(), ["-"]);
     assert_eq!(value("on @v1.4.2").steps(), ["20,pause"]);
     assert_eq!(value("on @v1.4.3").steps(), ["-"]);
-    assert_eq!(value("5 @v1.4.2").titles()[1], "web: 1 step until v1.4.2 is over");
-    assert_eq!(value("5 @v1").titles()[1], "web: off, v1 is over");
+    assert_eq!(value("5 @v1.4.2").titles()[1], "web: 1 step, only for v1.4.2");
+    assert_eq!(value("5 @v1").titles()[1], "web: off, image is not v1");
     // Where off is not allowed, the next release goes as in Git.
     assert_eq!(
         value("5 @v1").operator("policy: [{allowOff: false}]").steps(),
@@ -384,7 +384,11 @@ fn a_value_for_a_rollout_that_is_gone_does_not_block() {
     assert_eq!(scene.steps(), ["20,pause"]);
     assert_eq!(
         scene.titles(),
-        ["all: on|off|git|ramp", "web: git, 2 steps", "gone: old"]
+        [
+            "all: on, off, git, ramp",
+            "web: git, 2 steps",
+            "old: gone; Reset removes it"
+        ]
     );
 }
 
@@ -397,7 +401,7 @@ fn other_strategies_are_left_alone() {
     assert_eq!(scene1.titles()[2], "db: blueGreen, no steps");
     assert_eq!(
         scene(&[blue]).set(&[("db", "on")]).apply().unwrap_err(),
-        "db: is blueGreen, so it has no steps; clear canary/db"
+        "canary/db: a blueGreen Rollout has no steps; clear the value"
     );
     let both = rollout("x", "{canary: {}, blueGreen: {activeService: a}}\n");
     let scene = scene(&[both]).set(&[("", "25,pause")]);

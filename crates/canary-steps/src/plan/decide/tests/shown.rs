@@ -24,12 +24,12 @@ fn titles_tell_the_state_and_are_short() {
         ("nope", "25,x"),
     ]);
     expect![[r#"
-        all: on|off|git|careful|ramp
+        all: on, off, git, careful, ramp
         web: careful, 3 steps
         api: 2 steps
-        edge: off, one cut-over
+        edge: off, all traffic at once
         down: git, 2 steps ⚠ the weight falls from 50 to 20
-        gone: nope"#]]
+        nope: gone; Reset removes it"#]]
     .assert_eq(&scene.titles().join("\n"));
 }
 
@@ -84,6 +84,30 @@ fn a_preset_for_all_is_known_or_refused_also_where_no_rollout_uses_it() {
 }
 
 #[test]
+fn words_that_do_not_fit_are_cut_between_them() {
+    let many = scene(&[web()])
+        .operator("presets: {careful: 5, default: 5, fast: 5, friday: 5, very-careful-indeed: 5}");
+    let title = &many.titles()[0];
+    assert_eq!(
+        title,
+        "all: on, off, git, careful, default, fast, friday, ramp, …"
+    );
+}
+
+#[test]
+fn an_application_without_canaries_says_so() {
+    let blue = rollout("db", "blueGreen: {activeService: a}\n");
+    assert_eq!(
+        scene(&[blue]).titles(),
+        ["all: no canary Rollout here", "db: blueGreen, no steps"]
+    );
+    assert_eq!(
+        scene(&["kind: ConfigMap\n".into()]).titles(),
+        ["all: no canary Rollout here"]
+    );
+}
+
+#[test]
 fn badges_show_the_state_where_the_operator_wants_them() {
     let scene = scene(&[web(), rollout("db", "blueGreen: {activeService: a}\n")])
         .operator("badge: true")
@@ -96,7 +120,7 @@ fn badges_show_the_state_where_the_operator_wants_them() {
           annotations:
             serinus.dev/canary-steps-source: "canary: off"
           labels:
-            serinus.dev/canary-steps: "off"
+            serinus.dev/canary-steps: steps-off
           name: web
         spec:
           template:
@@ -119,4 +143,28 @@ fn badges_show_the_state_where_the_operator_wants_them() {
           strategy:
             blueGreen: {activeService: a}
     "#]]);
+}
+#[test]
+fn a_badge_says_what_it_is_about() {
+    let badges = |value: &str| {
+        let scene = scene(&[web()]).operator("badge: true").set(&[("web", value)]);
+        let text = scene.apply().unwrap();
+        let after = |key: &str| {
+            let rest = text.split_once(key).unwrap().1;
+            rest.lines().next().unwrap().trim().to_owned()
+        };
+        (after("/canary-steps:"), after("/canary-steps-source:"))
+    };
+    for (value, label, source) in [
+        ("", "git-2-steps", "git"),
+        ("git", "git-2-steps", "\"canary/web: git\""),
+        ("on", "on-2-steps", "\"canary/web: on\""),
+        ("ramp", "ramp-5-steps", "\"canary/web: ramp\""),
+        ("50", "own-1-step", "\"canary/web: 50\""),
+        ("off", "steps-off", "\"canary/web: off\""),
+    ] {
+        assert_eq!(badges(value), (label.to_owned(), source.to_owned()), "{value:?}");
+    }
+    let bare = scene(&[bare("api")]).operator("badge: true").apply().unwrap();
+    assert!(bare.contains("/canary-steps: git-no-steps\n"), "{bare}");
 }

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
 
@@ -14,8 +14,8 @@ use crate::plan::{CONTROLLERS, Form, Plan, Report};
 use crate::plugin::Plugin;
 use crate::scenarios::Scene;
 use crate::tools::{Toolbox, Wheel};
-use crate::world::{Gateway, World};
-use crate::{console, plan, plugin, private, scenarios, tools};
+use crate::world::Gateway;
+use crate::{console, plan, plugin, private, scenarios, shell, tools};
 
 /// The real world of this project's end-to-end tests: unmodified programs, real requests.
 #[derive(Debug, Parser)]
@@ -43,23 +43,39 @@ enum Command {
     List,
     /// Build the programs that are missing in the cache (SERINUS_CACHE, by default .cache/bin), and say where they are
     Tools,
-    /// Start a world and a shell in it, with KUBECONFIG set; the world ends with the shell
-    Shell {
-        /// Version of the Argo Rollouts controller [default: the newest]
-        #[arg(long)]
-        controller: Option<String>,
-        /// With Envoy Gateway beside Traefik
-        #[arg(long)]
-        envoy: bool,
-        #[command(flatten)]
-        settings: Settings,
-    },
+    /// Start a world and a shell in it, with KUBECONFIG and GATEWAY set; the world ends with the shell
+    Shell(Shell),
     /// Play a plan inside of the namespaces; for the harness itself
     #[command(hide = true)]
     Inside { plan: PathBuf },
     /// A shell inside of the namespaces; for the harness itself
     #[command(hide = true)]
-    ShellInside { plan: PathBuf },
+    ShellInside {
+        plan: PathBuf,
+        #[arg(last = true)]
+        command: Vec<OsString>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Shell {
+    /// Version of the Argo Rollouts controller [default: the newest]
+    #[arg(long)]
+    controller: Option<String>,
+    /// With Envoy Gateway beside Traefik
+    #[arg(long)]
+    envoy: bool,
+    /// With Argo CD and its plugin; ARGOCD is then the address of its API
+    #[arg(long)]
+    argocd: bool,
+    /// Folder of Argo CD's built web UI (its ui/dist/app), which Argo CD is to serve
+    #[arg(long, requires = "argocd")]
+    dashboard: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+    /// A program to run in place of a shell; its exit code becomes this one's
+    #[arg(last = true)]
+    command: Vec<OsString>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -140,16 +156,9 @@ async fn run(command: Command) -> Result<ExitCode> {
             };
             worlds(&versions, &scenes, &settings).await
         }
-        Command::Shell {
-            controller,
-            envoy,
-            settings,
-        } => {
-            let gateways: &[Gateway] = if envoy { &[Gateway::Envoy] } else { &[] };
-            shell(controller.as_deref(), gateways, &settings).await
-        }
+        Command::Shell(asked) => shell(asked).await,
         Command::Inside { plan } => Box::pin(inside(&plan)).await,
-        Command::ShellInside { plan } => Box::pin(shell_inside(&plan)).await,
+        Command::ShellInside { plan, command } => Box::pin(shell::inside(&plan, &command)).await,
     }
 }
 
@@ -330,6 +339,7 @@ impl Prepared {
             router: self.router.clone(),
             datadog: self.datadog.clone(),
             canary_steps: self.canary_steps.clone(),
+            dashboard: None,
             folder,
             sockets,
             begin: console::begin(),
@@ -411,36 +421,29 @@ async fn inside(file: &Path) -> Result<ExitCode> {
     })
 }
 
-async fn shell(controller: Option<&str>, gateways: &[Gateway], settings: &Settings) -> Result<ExitCode> {
-    let version = controller.map_or(Ok(CONTROLLERS[0].version), known)?;
-    let prepared = prepare(settings, &[plugin::ROUTER], gateways).await?;
-    let plan = prepared.plan(version, vec![], gateways)?;
+async fn shell(asked: Shell) -> Result<ExitCode> {
+    let version = asked
+        .controller
+        .as_deref()
+        .map_or(Ok(CONTROLLERS[0].version), known)?;
+    let gateways: &[Gateway] = if asked.envoy { &[Gateway::Envoy] } else { &[] };
+    let plugins = [plugin::ROUTER, plugin::CANARY_STEPS];
+    let plugins = if asked.argocd { &plugins[..] } else { &plugins[..1] };
+    let prepared = prepare(&asked.settings, plugins, gateways).await?;
+    let mut plan = prepared.plan(version, vec![], gateways)?;
+    plan.dashboard = asked.dashboard.map(std::path::absolute).transpose()?;
+    plan.write()?;
+    let file = plan.file();
+    let args = [OsStr::new("shell-inside"), file.as_os_str(), OsStr::new("--")];
+    let command = asked.command.iter().map(OsString::as_os_str);
+    let args: Vec<&OsStr> = args.into_iter().chain(command).collect();
     // Ctrl-C is for what runs in the shell.
     let _ignored = interrupted()?;
-    private::run_inside_on_terminal(&["shell-inside", &plan.file().display().to_string()]).await?;
+    let status = private::run_inside_on_terminal(&args).await?;
     if !plan.keep {
         std::fs::remove_dir_all(&plan.folder)?;
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn shell_inside(file: &Path) -> Result<ExitCode> {
-    let plan = Plan::read(file)?;
-    console::continue_from(plan.begin);
-    private::set_up_network().await?;
-    let world = World::start(plan.clone(), &[scenarios::router(&plan, crate::example::ROUTER)?]).await?;
-    let kubeconfig = world.credentials.kubeconfig(&crate::world::credentials::ADMIN);
-    let gateway = plan.gateways.last().unwrap_or(&Gateway::Traefik).address();
-    console::line(&format!("KUBECONFIG={} GATEWAY={gateway}", kubeconfig.display()));
-    let shell = std::env::var_os("SHELL").unwrap_or_else(|| OsString::from("/bin/sh"));
-    tokio::process::Command::new(shell)
-        .env("KUBECONFIG", kubeconfig)
-        .env("GATEWAY", gateway)
-        .current_dir(&plan.folder)
-        .status()
-        .await?;
-    world.stop().await?;
-    Ok(ExitCode::SUCCESS)
+    Ok(shell::code(status))
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub mod private;
 pub mod process;
 pub mod rollout;
 pub mod scenarios;
+pub mod shell;
 pub mod stage;
 pub mod tools;
 pub mod traffic;

@@ -47,6 +47,8 @@ pub struct Plan {
     pub datadog: Option<PathBuf>,
     /// The Config Management Plugin's binary; absent when no scene needs it.
     pub canary_steps: Option<PathBuf>,
+    /// Folder of Argo CD's built web UI; absent when nobody looks.
+    pub dashboard: Option<PathBuf>,
     /// Folder of logs, data and diagnostics.
     pub folder: PathBuf,
     /// `TMPDIR` of the controller and its plugins: a short path, because the paths of unix sockets are limited to 107
@@ -76,6 +78,7 @@ impl Plan {
             router: None,
             datadog: None,
             canary_steps: None,
+            dashboard: None,
             folder: folder.to_owned(),
             sockets: folder.to_owned(),
             begin: Duration::ZERO,

@@ -10,6 +10,7 @@
 //! The process outside holds a pipe to the one inside. When the one outside ends, in whatever way, the one inside reads
 //! the end of that pipe and stops the world in order.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -58,7 +59,7 @@ pub async fn run_inside(args: &[&str], stop: impl Future<Output = ()>) -> Result
 ///
 /// # Errors
 /// As [`run_inside`].
-pub async fn run_inside_on_terminal(args: &[&str]) -> Result<ExitStatus> {
+pub async fn run_inside_on_terminal(args: &[&OsStr]) -> Result<ExitStatus> {
     enter(args)?
         .spawn()
         .context(NEEDS)?
@@ -69,7 +70,7 @@ pub async fn run_inside_on_terminal(args: &[&str]) -> Result<ExitStatus> {
 
 const NEEDS: &str = "start `unshare` of util-linux: is it installed and on the PATH?";
 
-fn enter(args: &[&str]) -> Result<Command> {
+fn enter(args: &[impl AsRef<OsStr>]) -> Result<Command> {
     let mut command = Command::new("unshare");
     command
         .args([

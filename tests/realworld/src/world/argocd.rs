@@ -29,7 +29,8 @@ pub const PLUGIN: &str = "canary-steps@v1";
 
 const REDIS: &str = "127.0.0.1:16379";
 const REPO_SERVER: &str = "127.0.0.1:18281";
-const API: &str = "127.0.0.1:18283";
+/// Where its API and the dashboard are served, over plain HTTP.
+pub const API: &str = "127.0.0.1:18283";
 
 /// How long a call may take: a Save renders the manifests.
 const CALL: Duration = Duration::from_secs(90);
@@ -57,7 +58,10 @@ impl ArgoCd {
         for part in ["tls", "ssh", "gpg", "tmp", "work"] {
             std::fs::create_dir_all(folder.join(part))?;
         }
+        // Beside them each socket would be taken for a plugin's.
+        let askpass = world.plan.sockets.join("ask");
         std::fs::create_dir_all(&sockets)?;
+        std::fs::create_dir_all(&askpass)?;
         std::fs::write(folder.join("ssh/ssh_known_hosts"), "")?;
         let mut argocd = Self {
             processes: Vec::new(),
@@ -90,9 +94,12 @@ impl ArgoCd {
             ("ARGOCD_PLUGINSOCKFILEPATH", sockets.display().to_string()),
             (
                 "ARGOCD_ASK_PASS_SOCK",
-                sockets.join("ask.sock").display().to_string(),
+                askpass.join("ask.sock").display().to_string(),
             ),
         ];
+        let dashboard = world.plan.dashboard.as_deref();
+        let dashboard =
+            dashboard.map_or_else(|| "/nonexistent".into(), |folder| folder.display().to_string());
         let roles: [(&str, &[&str]); 3] = [
             (
                 "argocd-repo-server",
@@ -125,7 +132,7 @@ impl ArgoCd {
                     REPO_SERVER,
                     "--repo-server-plaintext",
                     "--staticassets",
-                    "/nonexistent",
+                    &dashboard,
                     "--application-namespaces",
                     TEAM_NAMESPACE,
                     "--namespace",

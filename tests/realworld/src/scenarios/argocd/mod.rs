@@ -15,6 +15,7 @@ use crate::example::{NEW, OLD, weights};
 use crate::plan;
 use crate::rollout::Promotion;
 use crate::stage::{STEP, Stage};
+use crate::wait::{Seen, wait_for};
 use crate::world::Gateway;
 use crate::world::argocd::{ArgoCd, NAMESPACE, PLUGIN, TEAM_NAMESPACE};
 use git::Git;
@@ -96,6 +97,7 @@ async fn play(stage: &Stage, git: &Git, argocd: &ArgoCd) -> Result<()> {
     ensure!(steps(&shop).await? == wanted, "{}", steps(&shop).await?);
     shop.rollout.healthy(STEP).await?;
     shop.count(OLD, 1.0).await?;
+    nothing_differs(argocd).await?;
     let last = synced["status"]["history"]
         .as_array()
         .and_then(|history| history.last());
@@ -118,6 +120,23 @@ async fn play(stage: &Stage, git: &Git, argocd: &ArgoCd) -> Result<()> {
     stage.say("off took the steps away, git brought Git's back");
     buttons::press(stage, argocd, &shop).await?;
     elsewhere(stage, git, argocd).await
+}
+
+/// After a sync all is as in Git, but for what is ignored.
+async fn nothing_differs(argocd: &ArgoCd) -> Result<()> {
+    wait_for("Application shop to be as in Git", STEP, async || {
+        let shop = argocd.refresh(NAMESPACE, "shop").await?;
+        let resources = shop["status"]["resources"].as_array().into_iter().flatten();
+        let different = resources.filter(|one| one["status"] != "Synced");
+        let names: Vec<_> = different
+            .map(|one| format!("{} {}", one["kind"], one["name"]))
+            .collect();
+        let state = &shop["status"]["sync"]["status"];
+        Ok(Seen::when(state == "Synced", (), || {
+            format!("{state}: {}", names.join(", "))
+        }))
+    })
+    .await
 }
 
 /// A release walks exactly the typed steps, and nobody can change them meanwhile.

@@ -121,3 +121,23 @@ fn octal(text: &str) -> Result<u32, String> {
         .filter(|mode| *mode <= 0o777)
         .ok_or_else(|| "permissions are three octal digits, e.g. 660".into())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_flag_is_in_the_documentation() {
+        let page = include_str!("../../../../docs/canary-steps.md");
+        let cli = super::super::Cli::command();
+        let serve = cli.find_subcommand("serve").unwrap();
+        for arg in serve.get_arguments().filter(|arg| arg.get_long() != Some("help")) {
+            let flag = format!("`--{}`", arg.get_long().unwrap());
+            let variable = format!("`{}`", arg.get_env().unwrap().display());
+            assert!(
+                page.contains(&format!("{flag}, {variable}")),
+                "{flag}, {variable}"
+            );
+        }
+    }
+}

@@ -34,6 +34,8 @@ pub const API: &str = "127.0.0.1:18283";
 
 /// How long a call may take: a Save renders the manifests.
 const CALL: Duration = Duration::from_secs(90);
+/// How long it may take to compare an Application before it is asked again.
+const REFRESH: Duration = Duration::from_secs(20);
 /// How long a refresh or a sync may take.
 const SYNC: Duration = Duration::from_secs(120);
 
@@ -271,11 +273,23 @@ impl ArgoCd {
 
     /// Has it read Git again, and waits until it has compared.
     ///
+    /// The request is an annotation, which goes with the status that the application controller writes; one that comes
+    /// while a comparison is about to end goes unseen, and the API waits for it until the caller gives up. So it is made
+    /// again.
+    ///
     /// # Errors
     /// When the Application cannot be compared.
     pub async fn refresh(&self, namespace: &str, name: &str) -> Result<Value> {
         let path = format!("/api/v1/applications/{name}?refresh=normal&appNamespace={namespace}");
-        let (status, answer) = self.call(Method::GET, &path, None).await?;
+        let mut tries = 0;
+        let (status, answer) = loop {
+            tries += 1;
+            match timeout(REFRESH, self.call(Method::GET, &path, None)).await {
+                Ok(answer) => break answer?,
+                Err(_) if tries < 4 => {}
+                Err(_) => bail!("application {name} was not compared within {tries} times {REFRESH:?}"),
+            }
+        };
         ensure!(status == 200, "{status} {answer}");
         Ok(answer)
     }

@@ -1,8 +1,9 @@
 //! Ends the releases that nobody else ends, aside: no call waits for it.
 //!
-//! Such are those of Rollouts that were deleted in the midst of them. A suspect is looked up. It is gone where the API server says that there is no such Rollout, or that it is being
-//! deleted: nobody can take that back, and the controller does nothing more for it, however long a finalizer keeps the
-//! object. What cannot be found out or done is tried again later.
+//! Such are those of Rollouts that were deleted in the midst of them. A suspect is looked up. It is gone where the API
+//! server says that there is no such Rollout, or that it is being deleted: nobody can take that back, and the controller
+//! does nothing more for it, however long a finalizer keeps the object. What cannot be found out or done is tried again
+//! later.
 //!
 //! And those that were promoted while the controller does not come back: a `VerifyWeight` that is cut off, as when this
 //! process is killed in it, ends a reconcile for good (Go: `rollout/trafficrouting.go`), and the next one is that of the

@@ -110,13 +110,24 @@ impl Api {
         &self.metrics
     }
 
-    /// Reads a route.
+    /// Reads a route as it is now.
     ///
     /// # Errors
     /// See [`ApiError`]; [`ApiError::is_missing`] tells that there is no such route.
     pub async fn route(&self, key: &RouteKey) -> Result<Object, ApiError> {
         self.in_served_version(key.kind, |version| self.get(path(version, key)))
             .await
+    }
+
+    /// Reads a route as it was in this version or later; a version to come is waited for by the API server, for 3 s.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub(super) async fn route_since(&self, key: &RouteKey, seen: u64) -> Result<Object, ApiError> {
+        self.in_served_version(key.kind, |version| {
+            self.get(format!("{}?resourceVersion={seen}", path(version, key)))
+        })
+        .await
     }
 
     /// Replaces a route. `object` carries the `resourceVersion` that was read.

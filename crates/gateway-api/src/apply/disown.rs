@@ -54,11 +54,7 @@ impl Applier {
         }
         let token = self.watches.as_ref().and_then(|watches| watches.ask(key).1);
         match self.write_disowned(key, &operations).await {
-            Ok(object) => {
-                if let Some(watches) = &self.watches {
-                    watches.saw(key, &object, token.as_ref());
-                }
-            }
+            Ok(object) => self.saw(key, &object, token.as_ref()),
             Err(error) => {
                 tracing::debug!(
                     route = key.to_string(),

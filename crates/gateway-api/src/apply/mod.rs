@@ -12,6 +12,7 @@ mod disown;
 mod error;
 mod lines;
 mod patch;
+mod seen;
 mod select;
 mod selections;
 mod turns;

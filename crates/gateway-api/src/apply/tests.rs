@@ -1,5 +1,6 @@
 //! Against a fake API server, with paused time.
 
+mod cached;
 mod watching;
 
 use std::sync::Arc;

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::disown::Failures;
 use super::patch::{Patches, is_refusal, plan_patch};
+use super::seen::Seen;
 use super::turns::{Turn, Turns};
 use super::watch::{Token, Watches};
 use super::{Api, ApiError, Object};
@@ -89,6 +90,7 @@ pub struct Applier {
     pub(super) limits: Limits,
     turns: Turns,
     pub(super) watches: Option<Arc<Watches>>,
+    seen: Seen,
     changes: Mutex<Option<Receiver<RouteKey>>>,
     pub(super) patches: Patches,
     /// Routes from which our name could not be taken.
@@ -107,7 +109,7 @@ impl Applier {
         }
     }
 
-    /// One that reads each route whenever it looks at it.
+    /// One that reads each route whenever it looks at it: as it is now, or as the API server's cache has it.
     pub fn without_watches(api: Api, limits: Limits) -> Self {
         Self::plain(Arc::new(api), limits)
     }
@@ -118,6 +120,7 @@ impl Applier {
             limits,
             turns: Turns::default(),
             watches: None,
+            seen: Seen::default(),
             changes: Mutex::default(),
             patches: Patches::default(),
             undisowned: Failures::default(),
@@ -145,7 +148,8 @@ impl Applier {
         Instant::now() + self.limits.call
     }
 
-    /// A route as a watch told it last, which is never older than our own last write; without a watch as it is now.
+    /// A route as a watch told it last, or without one as the API server's cache has it; never older than our own last
+    /// write.
     ///
     /// # Errors
     /// See [`ApiError`].
@@ -263,12 +267,10 @@ impl Applier {
             }
             let before = object;
             let written = self.write(course, &before, planned).await;
-            if let Some(watches) = &self.watches {
-                match &written {
-                    Ok(object) => watches.saw(course.key, object, token.as_ref()),
-                    Err(error) if error.is_doubtful() => watches.doubt(course.key),
-                    Err(_) => {}
-                }
+            match &written {
+                Ok(object) => self.saw(course.key, object, token.as_ref()),
+                Err(error) if error.is_doubtful() => self.doubt(course.key),
+                Err(_) => {}
             }
             return Ok(Ok(Applied {
                 object: written?,
@@ -279,17 +281,55 @@ impl Applier {
     }
 
     async fn read(&self, key: &RouteKey, age: Age) -> Result<Reading, ApiError> {
-        let Some(watches) = &self.watches else {
-            let object = self.timed(self.api.route(key)).await?;
-            return Ok(Reading { object, token: None });
+        let (known, token) = match &self.watches {
+            Some(watches) => watches.ask(key),
+            None => (None, None),
         };
-        let (known, token) = watches.ask(key);
-        if let (Some(object), Age::Any) = (known, age) {
-            return Ok(Reading { object, token });
+        if age == Age::Any {
+            if let Some(object) = known {
+                return Ok(Reading { object, token });
+            }
+            if token.is_none()
+                && let Some(object) = self.read_cached(key).await?
+            {
+                return Ok(Reading { object, token });
+            }
         }
         let object = self.timed(self.api.route(key)).await?;
-        watches.saw(key, &object, token.as_ref());
+        self.saw(key, &object, token.as_ref());
         Ok(Reading { object, token })
+    }
+
+    /// From the API server's cache, where a version of the route is known that it must have reached.
+    async fn read_cached(&self, key: &RouteKey) -> Result<Option<Object>, ApiError> {
+        let Some(version) = self.seen.version(key) else {
+            return Ok(None);
+        };
+        match self.timed(self.api.route_since(key, version)).await {
+            Ok(object) => {
+                self.saw(key, &object, None);
+                Ok(Some(object))
+            }
+            // It is gone, or made anew a moment ago; or "Too large resource version": the cache is behind, or etcd was
+            // restored from a backup. What is there now will tell.
+            Err(error) if error.is_missing() || error.code() == Some(504) => {
+                self.seen.forget(key);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A route was read or written. Of what a watch tells no other account is kept, for it would be out of date when the
+    /// watch ends.
+    pub(super) fn saw(&self, key: &RouteKey, object: &Object, token: Option<&Token>) {
+        match token {
+            Some(_) => self.seen.forget(key),
+            None => self.seen.saw(key, object),
+        }
+        if let Some(watches) = &self.watches {
+            watches.saw(key, object, token);
+        }
     }
 
     /// Patches where that is permitted, which is less likely to conflict; otherwise replaces the whole object.
@@ -332,6 +372,7 @@ impl Applier {
     }
 
     pub(super) fn doubt(&self, key: &RouteKey) {
+        self.seen.forget(key);
         if let Some(watches) = &self.watches {
             watches.doubt(key);
         }

@@ -49,6 +49,21 @@ async fn with_a_watch_nothing_costs_nothing_and_a_change_one_request() {
     assert_eq!(fake.weights(), "80:20");
 }
 
+/// What was read before a watch began is no longer the newest that is known when it ends, so it must not be what the API
+/// server's cache is asked for.
+#[tokio::test(start_paused = true)]
+async fn a_route_whose_watch_has_ended_is_read_as_it_is_now() {
+    let fake = Fake::new(vec![]);
+    let applier = followed(&fake).await;
+    assert_eq!(update(&fake, &applier, 20).await, "PATCH");
+    fake.forbidden.lock().unwrap().push("watch");
+    fake.end_watches(Some(410));
+    fake.settle().await;
+    applier.route(&key()).await.unwrap();
+    let reading = fake.requests().pop().unwrap();
+    assert!(reading.ends_with("/httproutes/web"), "{reading}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stale_cache_never_forgets_our_own_write_and_loses_nobodys() {
     let fake = Fake::new(vec![]);

@@ -10,6 +10,7 @@ mod fields;
 mod matches;
 mod own;
 mod routes;
+mod scope;
 mod selector;
 
 use serde_json::Value;
@@ -22,6 +23,7 @@ pub use self::own::PluginName;
 pub(crate) use self::routes::is_dns_subdomain;
 use self::routes::{Named, checked_namespace};
 pub use self::routes::{RouteSelector, RouteTarget};
+pub use self::scope::RuleChoice;
 use crate::RouteKind;
 
 /// The parsed configuration of one Rollout.

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::ConfigError;
 use super::fields::Fields;
-use super::selector;
+use super::{ConfigError, RuleChoice, selector};
 use crate::{RouteKey, RouteKind};
 
 /// A route that carries the Rollout's traffic.
@@ -16,8 +15,8 @@ pub struct RouteTarget {
     pub key: RouteKey,
     /// Whether `setHeaderRoute` and `setMirrorRoute` steps add rules to it.
     pub header_routes: bool,
-    /// Names of the rules that are the Rollout's; empty where all are that have both Services.
-    pub rules: Vec<String>,
+    /// The rules that are the Rollout's; empty where all are that have both Services.
+    pub rules: Vec<RuleChoice>,
 }
 
 impl RouteTarget {
@@ -79,7 +78,10 @@ impl Named {
                 (Some(name), rule) => named.add(RouteTarget {
                     key: parse_key(kind, namespace, one_path, name)?,
                     header_routes: true,
-                    rules: rule.map(str::to_owned).into_iter().collect(),
+                    rules: rule
+                        .map(|name| RuleChoice::Name(name.to_owned()))
+                        .into_iter()
+                        .collect(),
                 }),
                 (None, None) => {}
                 (None, Some(rule)) => {
@@ -185,14 +187,7 @@ fn parse_list_entry(
         None => namespace,
     };
     let header_routes = fields.bool("useHeaderRoutes")?.unwrap_or(false);
-    // `ruleName` is how a later Go plugin may call it (its pull request #226).
-    let rule = fields.text("ruleName")?;
-    let rules = fields
-        .strings("ruleNames")?
-        .into_iter()
-        .chain(rule)
-        .map(str::to_owned)
-        .collect();
+    let rules = RuleChoice::parse(&mut fields, kind)?;
     fields.finish()?;
     Ok(RouteTarget {
         key: parse_key(kind, namespace, name_path, name)?,

@@ -126,6 +126,26 @@ fn what_is_not_understood_is_named() {
             "plugins.gw.httpRoutes[1].useHeaderRoute is not a known field, did you mean useHeaderRoutes?",
         ),
         (
+            json!({"httpRoutes": [{"name": "a", "ruleMatches": [{"pathh": {"value": "/"}}]}]}),
+            "plugins.gw.httpRoutes[0].ruleMatches[0].pathh is not a known field, did you mean path?",
+        ),
+        (
+            json!({"httpRoutes": [{"name": "a", "ruleMatches": [{"path": "/api"}]}]}),
+            "plugins.gw.httpRoutes[0].ruleMatches[0].path must be an object, found \"/api\"",
+        ),
+        (
+            json!({"grpcRoutes": [{"name": "a", "ruleMatches": [{"method": "GET"}]}]}),
+            "plugins.gw.grpcRoutes[0].ruleMatches[0].method must be an object, found \"GET\"",
+        ),
+        (
+            json!({"httpRoutes": [{"name": "a", "ruleMatches": [{}]}]}),
+            "plugins.gw.httpRoutes[0].ruleMatches[0] is {}, accepted is what one of a rule's matches has",
+        ),
+        (
+            json!({"tcpRoutes": [{"name": "a", "ruleMatches": [{"path": {}}]}]}),
+            "accepted is nothing: rules of this kind match no requests",
+        ),
+        (
             json!({"httpRoute": "Web"}),
             "plugins.gw.httpRoute is \"Web\", accepted is the name of a route",
         ),

@@ -162,22 +162,21 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// Each rule that the configuration names must be there, and be one that can be weighed.
+    /// Each rule that the configuration chooses must be there, and be one that can be weighed.
     fn check_scope(&self) -> Result<(), Problem> {
-        let name = |at: usize| view::name(&self.rules[at]);
-        for rule in &self.target.rules {
-            if self.weighable.iter().any(|&at| name(at) == Some(rule)) {
+        for choice in &self.target.rules {
+            if self.weighable.iter().any(|&at| choice.chooses(&self.rules[at])) {
                 continue;
             }
             let users = (0..self.rules.len()).filter(|&at| self.claims[at] == Claim::User);
             let found = users
                 .clone()
-                .filter_map(name)
+                .filter_map(|at| view::name(&self.rules[at]))
                 .map(|name| format!("{name:?}"))
                 .collect::<Vec<_>>();
             return Err(Problem::NoSuchRule {
-                name: rule.clone(),
-                exists: users.clone().any(|at| name(at) == Some(rule)),
+                choice: choice.clone(),
+                exists: users.clone().any(|at| choice.chooses(&self.rules[at])),
                 found: if found.is_empty() {
                     "none".to_owned()
                 } else {
@@ -422,8 +421,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Whether a rule is one of those that the configuration names.
+/// Whether a rule is one of those that the configuration chooses.
 fn is_scoped(target: &RouteTarget, rule: &Value) -> bool {
-    target.rules.is_empty()
-        || view::name(rule).is_some_and(|name| target.rules.iter().any(|known| known == name))
+    target.rules.is_empty() || target.rules.iter().any(|choice| choice.chooses(rule))
 }

@@ -7,6 +7,7 @@ use super::claims::Claim;
 use super::matching::MatchProblem;
 use super::view::{RuleRef, backends};
 use crate::RouteKey;
+use crate::config::RuleChoice;
 use crate::intent::Intent;
 
 /// A route that cannot be planned.
@@ -116,17 +117,19 @@ pub enum Problem {
         /// What the rules do have.
         found: String,
     },
-    /// A rule that the configuration names is not there, or has not both Services.
+    /// A rule that the configuration chooses is not there, or has not both Services.
     #[error(
-        "the configuration names rule {name:?}, {}; named rules of the route: {found}",
-        if *exists { "which has not both Services in its backendRefs" } else {
-            "which is not there: CRDs before 1.4 drop rules[].name"
+        "the configuration names {choice}, {}; named rules of the route: {found}",
+        match (exists, choice) {
+            (true, _) => "which has not both Services in its backendRefs",
+            (false, RuleChoice::Name(_)) => "which is not there: CRDs before 1.4 drop rules[].name",
+            (false, RuleChoice::Match(_)) => "which is not there",
         }
     )]
     NoSuchRule {
-        /// Name of the rule.
-        name: String,
-        /// Whether there is one of that name.
+        /// What chooses the rule.
+        choice: RuleChoice,
+        /// Whether there is such a rule.
         exists: bool,
         /// The user's named rules.
         found: String,

@@ -1,6 +1,7 @@
 //! Header and mirror routes: what they become, and when they go.
 
 use super::*;
+use crate::config::RuleChoice;
 
 /// Issue #207 of the Go plugin, and what it drops of the user's rule.
 #[test]
@@ -254,7 +255,7 @@ fn a_managed_route_takes_requests_by_cookie_query_parameter_and_method() {
 
 /// Pull request #226 of the Go plugin.
 #[test]
-fn rules_can_be_chosen_by_name() {
+fn rules_can_be_chosen() {
     let named = |name: &str, path: &str| {
         let mut rule = rule(path, &[("web-stable", 100), ("web-canary", 0)]);
         rule["name"] = json!(name);
@@ -269,6 +270,7 @@ fn rules_can_be_chosen_by_name() {
     for config in [
         json!({"httpRoutes": [{"name": "web", "ruleName": "live", "useHeaderRoutes": true}]}),
         json!({"httpRoutes": [{"name": "web", "ruleNames": ["live"], "useHeaderRoutes": true}]}),
+        json!({"httpRoutes": [{"name": "web", "ruleMatches": [{"path": {"value": "/"}}], "useHeaderRoutes": true}]}),
         json!({"httpRoute": "web", "httpRouteRuleName": "live"}),
     ] {
         let scoped = target(config);
@@ -293,18 +295,25 @@ fn rules_can_be_chosen_by_name() {
         all.rules.is_empty(),
         "named twice, once without a rule: all of them"
     );
-    for (rule, expected) in [
+    let name = |name: &str| RuleChoice::Name(name.to_owned());
+    for (choice, expected) in [
         (
-            "gone",
-            "the configuration names rule \"gone\", which is not there: CRDs before 1.4 drop rules[].name; named rules of the route: \"live\", \"preview\"",
+            name("gone"),
+            "the configuration names rule \"gone\", which is not there: CRDs before 1.4 drop rules[].name; named rules of the route: \"live\", \"preview\", \"docs\"",
         ),
-        ("docs", "which has not both Services in its backendRefs"),
+        (
+            RuleChoice::Match(json!({"path": {"value": "/gone"}})),
+            "the configuration names a rule that matches {\"path\":{\"value\":\"/gone\"}}, which is not there; named rules",
+        ),
+        (name("docs"), "which has not both Services in its backendRefs"),
+        (
+            RuleChoice::Match(json!({"path": {"value": "/docs"}})),
+            "which has not both Services in its backendRefs",
+        ),
     ] {
-        all.rules = vec![rule.into()];
+        all.rules = vec![choice];
         let mut route = original.clone();
-        if rule == "docs" {
-            route["spec"]["rules"][2]["name"] = json!("docs");
-        }
+        route["spec"]["rules"][2]["name"] = json!("docs");
         let error = plan_route(&all, &route, &weights(&rollout("web"), 20), None)
             .unwrap_err()
             .to_string();

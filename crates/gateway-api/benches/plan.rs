@@ -17,6 +17,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() {
     let config = config(&json!({"httpRoute": "web"}));
     let idle = route(16);
+    // What any plan that changes each rule has to do, and how fast this machine is at it.
+    let copy = median(|| drop(black_box(black_box(&idle).clone()))).as_secs_f64() * 1e6;
+    println!("a copy of an HTTPRoute with 16 rules: p50 {copy:.1} µs");
     let half = plan(&config, &idle, 50);
     for (what, route, weight) in [("a change", &idle, 50), ("no change", &half, 50)] {
         print(

@@ -236,13 +236,14 @@ impl<'a> Planner<'a> {
         };
         for (nth, &at) in self.weighable.iter().enumerate() {
             let backends = view::backends(&rules[at]).len();
-            if !weighing.weigh(at, &mut rules[at], before.map(|before| before[nth]))? {
+            let before = before.map(|before| before[nth]);
+            let Some(pair) = weighing.weigh(at, &mut rules[at], before)? else {
                 continue;
-            }
+            };
             if view::backends(&rules[at]).len() != backends && !changes.contains(&Change::Experiments) {
                 changes.push(Change::Experiments);
             }
-            pairs[nth] = weights::pair(&rules[at], self.intent, namespace).unwrap_or_default();
+            pairs[nth] = pair;
             if pairs[nth] != self.pairs[nth] {
                 changes.push(Change::Weights {
                     rule: RuleRef::new(at, &rules[at]),

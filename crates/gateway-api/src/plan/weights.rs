@@ -69,13 +69,13 @@ impl Weighing<'_> {
     /// The rule has both Services ([`pair`]). Without other backends the weights become those of the split; a rule that
     /// already divides in the same proportion stays as it is. With other backends the sum of the Rollout's weights stays
     /// what it was, so that theirs keep their share. Where all traffic is stable, the weights from `before` the release
-    /// come back. Answers whether anything changed.
+    /// come back. Answers the weights of stable and canary, if anything changed.
     pub(super) fn weigh(
         &self,
         at: usize,
         rule: &mut Cow<'_, Value>,
         before: Option<[u64; 2]>,
-    ) -> Result<bool, Problem> {
+    ) -> Result<Option<[u64; 2]>, Problem> {
         let mut roles = self.roles(rule);
         for (role, service) in [
             (Role::Stable, &self.intent.services.stable),
@@ -133,7 +133,13 @@ impl Weighing<'_> {
         } else if !self.divides_as_asked(rule, &roles) {
             changes |= set(rule, &roles, |role| self.part(role));
         }
-        Ok(changes)
+        let weight_of = |wanted| {
+            let mut backends = backends(rule).iter().zip(&roles);
+            backends
+                .find(|(_, role)| **role == wanted)
+                .map_or(0, |(backend, _)| weight(backend))
+        };
+        Ok(changes.then(|| [weight_of(Role::Stable), weight_of(Role::Canary)]))
     }
 
     fn roles(&self, rule: &Value) -> Vec<Role<'_>> {

@@ -39,7 +39,7 @@ impl App {
     /// The host name by which the gateway finds its route.
     #[must_use]
     pub fn host(&self) -> String {
-        format!("{}.{}.test", self.name, self.stage.namespace)
+        self.stage.gateway.host(&self.name, &self.stage.namespace)
     }
 
     /// Its HTTPRoute.

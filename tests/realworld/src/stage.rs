@@ -77,8 +77,13 @@ impl Stage {
     pub async fn apply(&self, example: &Example) -> Result<App> {
         let app = App::new(self, &example.name());
         let mut example = example.clone();
-        example.route["spec"]["hostnames"] = json!([app.host()]);
-        example.route["spec"]["parentRefs"][0]["name"] = json!(self.gateway.name());
+        match self.gateway {
+            Gateway::Istio => example = example.in_a_mesh(),
+            gateway => {
+                example.route["spec"]["hostnames"] = json!([app.host()]);
+                example.route["spec"]["parentRefs"][0]["name"] = json!(gateway.name());
+            }
+        }
         self.cluster()
             .apply_all(&self.namespace, &example.objects())
             .await?;

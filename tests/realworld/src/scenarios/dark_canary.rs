@@ -27,6 +27,12 @@ pub(super) const ON_ENVOY: Scene = Scene {
     ..ON_TRAEFIK
 };
 
+pub(super) const ON_ISTIO: Scene = Scene {
+    name: "dark-canary-mesh",
+    gateway: Gateway::Istio,
+    ..ON_TRAEFIK
+};
+
 async fn run(stage: Stage) -> Result<()> {
     let example = Example::read()?.managed_routes(&["dark"]).steps(json!([
         {"setCanaryScale": {"replicas": 1}},

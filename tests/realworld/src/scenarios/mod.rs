@@ -115,6 +115,7 @@ pub const SCENES: &[Scene] = &[
     kills_at_random::SCENE,
     dark_canary::ON_TRAEFIK,
     dark_canary::ON_ENVOY,
+    dark_canary::ON_ISTIO,
     mirror::SCENE,
     no_503::ON_TRAEFIK,
     no_503::ON_ENVOY,

@@ -75,6 +75,7 @@ pub const PROGRAMS: &[Program] = &[
             "github.com/envoyproxy/gateway/cmd/envoy-gateway",
         )
     },
+    program("istiod", "istio", "istio.io/istio/pilot/cmd/pilot-discovery"),
 ];
 
 /// Where it serves its own metrics; the default is port 8080 of every address, which pods want.
@@ -144,6 +145,12 @@ pub const SOURCES: &[Source] = &[
         folder: "envoy-gateway",
         module: "github.com/envoyproxy/gateway",
         inside: "charts/gateway-crds-helm/templates/generated",
+    },
+    Source {
+        name: "istio",
+        folder: "istio",
+        module: "istio.io/istio",
+        inside: "manifests/charts/base/files",
     },
 ];
 

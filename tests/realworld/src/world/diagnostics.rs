@@ -55,6 +55,10 @@ impl World {
             let live = envoy.live().await.unwrap_or_else(|error| error.to_string());
             std::fs::write(folder.join("envoy.json"), live)?;
         }
+        if let Some(istio) = &self.istio {
+            let live = istio.live().await.unwrap_or_else(|error| error.to_string());
+            std::fs::write(folder.join("istio-sidecar.json"), live)?;
+        }
         Ok(first)
     }
 

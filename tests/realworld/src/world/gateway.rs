@@ -15,24 +15,28 @@ pub enum Gateway {
     Traefik,
     /// [`super::EnvoyGateway`]: Envoy Gateway and the Envoy that it starts; it serves all of the Gateway API.
     Envoy,
+    /// [`super::Istio`]: a mesh. Routes attach to the Service that clients name.
+    Istio,
 }
 
 impl Gateway {
-    /// The name of the Gateway object, which routes name in their `parentRefs`.
+    /// The name of the Gateway object; of a mesh, which has none, its own.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             // As in the example of `manifests/`.
             Self::Traefik => "gateway",
             Self::Envoy => "envoy",
+            Self::Istio => "istio",
         }
     }
 
-    /// The port of its one listener.
+    /// The port of its one listener; in a mesh that of the Services.
     pub(super) fn port(self) -> u16 {
         match self {
             Self::Traefik => 8000,
             Self::Envoy => 8100,
+            Self::Istio => 80,
         }
     }
 
@@ -40,6 +44,15 @@ impl Gateway {
     #[must_use]
     pub fn address(self) -> String {
         format!("127.0.0.1:{}", self.port())
+    }
+
+    /// The host name by which requests reach an application of that name.
+    #[must_use]
+    pub fn host(self, application: &str, namespace: &str) -> String {
+        match self {
+            Self::Traefik | Self::Envoy => format!("{application}.{namespace}.test"),
+            Self::Istio => format!("{application}.{namespace}.svc.cluster.local"),
+        }
     }
 
     /// Its GatewayClass and Gateway.

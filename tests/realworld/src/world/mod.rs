@@ -6,6 +6,7 @@ pub mod credentials;
 mod diagnostics;
 mod envoy;
 mod gateway;
+mod istio;
 mod rollouts;
 mod traefik;
 
@@ -27,6 +28,7 @@ use credentials::Credentials;
 
 pub use envoy::EnvoyGateway;
 pub use gateway::{GATEWAY_NAMESPACE, Gateway, LiveRoute};
+pub use istio::Istio;
 pub use rollouts::{PluginKind, Registration, RolloutsController};
 pub use traefik::Traefik;
 
@@ -50,6 +52,8 @@ pub struct World {
     pub traefik: Traefik,
     /// The other gateway, where a scene asks for it.
     pub envoy: Option<EnvoyGateway>,
+    /// The mesh, where a scene asks for it.
+    pub istio: Option<Istio>,
     control_plane: Vec<Process>,
 }
 
@@ -126,7 +130,12 @@ impl World {
         } = ControlPlane::start(&ground).await?;
         tell("etcd and kube-apiserver are up");
         let rollouts = format!("argo-rollouts-{}", plan.controller);
-        for namespace in [rollouts::NAMESPACE, GATEWAY_NAMESPACE, envoy::NAMESPACE] {
+        for namespace in [
+            rollouts::NAMESPACE,
+            GATEWAY_NAMESPACE,
+            envoy::NAMESPACE,
+            istio::NAMESPACE,
+        ] {
             let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
             cluster.apply("", &namespace).await?;
         }
@@ -152,7 +161,7 @@ impl World {
         )?;
         processes.push(control_plane::start_controller_manager(&ground).await?);
         tell("the kubelet stand-in runs, Gateway API and Argo Rollouts are defined");
-        let (controller, traefik, envoy) = futures::try_join!(
+        let (controller, traefik, envoy, istio) = futures::try_join!(
             RolloutsController::start(&ground, &plan, &cluster, registrations),
             Traefik::start(&ground, &cluster),
             async {
@@ -161,11 +170,18 @@ impl World {
                     false => Ok(None),
                 }
             },
+            async {
+                match plan.gateways.contains(&Gateway::Istio) {
+                    true => Istio::start(&ground, &cluster).await.map(Some),
+                    false => Ok(None),
+                }
+            },
         )?;
         tell(&format!(
-            "Argo Rollouts {}, Traefik{} are ready",
+            "Argo Rollouts {}, Traefik{}{} are ready",
             plan.controller,
-            envoy.as_ref().map_or("", |_| " and Envoy Gateway")
+            envoy.as_ref().map_or("", |_| ", Envoy Gateway"),
+            istio.as_ref().map_or("", |_| ", Istio")
         ));
         Ok(Self {
             plan,
@@ -175,6 +191,7 @@ impl World {
             controller,
             traefik,
             envoy,
+            istio,
             control_plane: processes,
         })
     }
@@ -213,6 +230,10 @@ impl World {
                 let envoy = self.envoy.as_ref().context("this world has no Envoy")?;
                 envoy.live_route(route).await
             }
+            Gateway::Istio => {
+                let istio = self.istio.as_ref().context("this world has no Istio")?;
+                istio.live_route(route).await
+            }
         }
     }
 
@@ -222,6 +243,7 @@ impl World {
             .iter()
             .chain([self.traefik.process()])
             .chain(self.envoy.as_ref().map(EnvoyGateway::process))
+            .chain(self.istio.iter().flat_map(Istio::processes))
             .chain([self.controller.process()])
     }
 }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use super::matching::{Conditions, Test, cookie, escaped};
+use super::matching::{Conditions, Test, any_of, cookie, escaped};
 use super::view::{ServiceName, backends, backends_mut, list, points_at, weight};
 use super::{MatchProblem, Problem, RuleRef};
 use crate::intent::{Affinity, Draw, Intent, MAX_WEIGHT, Side};
@@ -132,12 +132,8 @@ impl<'a> Sticky<'a> {
         let values = draw
             .cookies
             .iter()
-            .map(|(place, side)| escaped(&self.affinity.value(*place, *side)));
-        let values = values.collect::<Vec<_>>();
-        match values.as_slice() {
-            [only] => only.clone(),
-            values => format!("(?:{})", values.join("|")),
-        }
+            .map(|(place, side)| self.affinity.value(*place, *side));
+        any_of(&values.collect::<Vec<_>>())
     }
 
     /// The weights of a rule's backendRefs for users of whom the canary gets this share. What is not the canary's is

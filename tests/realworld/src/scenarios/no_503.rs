@@ -29,6 +29,12 @@ pub(super) const ON_ENVOY: Scene = Scene {
     ..ON_TRAEFIK
 };
 
+pub(super) const ON_ISTIO: Scene = Scene {
+    name: "no-503-mesh",
+    gateway: Gateway::Istio,
+    ..ON_TRAEFIK
+};
+
 /// Shorter than the default of 30 s, longer than the promotion hold and the controller's 10 s until it asks again.
 const SCALE_DOWN: u64 = 20;
 

@@ -14,7 +14,7 @@ use crate::stage::{STEP, Stage};
 use crate::users::Users;
 use crate::world::GATEWAY_NAMESPACE;
 
-pub(super) const SCENE: Scene = Scene {
+pub(super) const ON_ENVOY: Scene = Scene {
     name: "sticky",
     proves: "0.1 %, 1 %, 10 %, 50 %, 100 % of the users are on v2, whoever comes when; nobody sees two versions in a step or goes back; an abort takes all back at once",
     plugins: Plugins::Router,
@@ -23,6 +23,12 @@ pub(super) const SCENE: Scene = Scene {
     // Traefik ignores filters of a backend; the plugin refuses it.
     gateway: Gateway::Envoy,
     run: |stage| Box::pin(run(stage)),
+};
+
+pub(super) const ON_ISTIO: Scene = Scene {
+    name: "sticky-mesh",
+    gateway: Gateway::Istio,
+    ..ON_ENVOY
 };
 
 /// Those who come at every step, and those who come at the first and from the fourth on.
@@ -52,7 +58,7 @@ async fn run(stage: Stage) -> Result<()> {
             let census = strays.visit(TIMES).await?;
             stage.say(&format!("strays: {}", census.expect_share(NEW, share)?));
         }
-        if number == 2 {
+        if number == 2 && stage.gateway == Gateway::Envoy {
             one_cookie(&stage, share).await?;
         }
         if share < 1.0 {

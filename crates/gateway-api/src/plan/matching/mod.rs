@@ -10,7 +10,7 @@ pub use self::problem::MatchProblem;
 use self::text::{
     MAX_QUERY_VALUE, METHODS, Text, anchored, checked, checked_path, is_header_name, is_header_value, one_of,
 };
-pub(super) use self::text::{Test, cookie, escaped};
+pub(super) use self::text::{Test, any_of, cookie, escaped};
 use crate::RouteKind;
 use crate::config::RequestMatch;
 

@@ -1,3 +1,6 @@
+use proptest::prelude::*;
+use regex::Regex;
+
 use super::*;
 
 fn text(kind: &str, text: &str) -> StringMatch {
@@ -187,4 +190,36 @@ fn paths_and_methods_are_narrowed() {
         .unwrap_err()
         .to_string();
     assert_eq!(error, "match.path cannot be used with GRPCRoute");
+}
+
+#[test]
+fn texts_that_begin_and_end_alike_are_one_short_expression() {
+    for (texts, expected) in [
+        (&["b-0-10of100-canary"][..], "b-0-10of100-canary"),
+        (
+            &["b-1-50of100-canary", "b-0-10of100-canary"],
+            "b-(?:1-5|0-1)0of100-canary",
+        ),
+        (&["b.c", "b.d"], r"b\.(?:c|d)"),
+        (&["a-stable", "b-canary"], "(?:a-stable|b-canary)"),
+        (&["aa", "a", "aaa"], "a(?:a||aa)"),
+        (&["é-ä", "è-ä"], "(?:é|è)-ä"),
+    ] {
+        let texts = texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+        assert_eq!(any_of(&texts), expected);
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_expression_of_texts_matches_them_and_no_others(
+        texts in proptest::collection::vec("[ab.|é]{0,4}", 1..5),
+        other in "[ab.|é]{0,4}",
+    ) {
+        let expression = Regex::new(&format!("^(?:{})$", any_of(&texts))).unwrap();
+        for text in &texts {
+            prop_assert!(expression.is_match(text));
+        }
+        prop_assert_eq!(expression.is_match(&other), texts.contains(&other));
+    }
 }

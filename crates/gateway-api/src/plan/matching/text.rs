@@ -159,6 +159,35 @@ pub(in crate::plan) fn escaped(text: &str) -> String {
     out
 }
 
+/// An expression that matches just these texts. What they begin and end with alike stands in it once: Envoy takes no
+/// expression whose program has more than 100 instructions, about one a character, unless it is told otherwise
+/// (its runtime key `re2.max_program_size.error_level`).
+pub(in crate::plan) fn any_of(texts: &[String]) -> String {
+    let [first, others @ ..] = texts else {
+        return String::new();
+    };
+    if others.is_empty() {
+        return escaped(first);
+    }
+    let starts = others.iter().map(|text| alike(first.chars(), text.chars()));
+    let (start, rest) = first.split_at(starts.min().unwrap_or_default());
+    let rests = texts.iter().map(|text| &text[start.len()..]);
+    let ends = rests
+        .clone()
+        .skip(1)
+        .map(|text| alike(rest.chars().rev(), text.chars().rev()));
+    let end = &rest[rest.len() - ends.min().unwrap_or_default()..];
+    let middles = rests.map(|text| escaped(&text[..text.len() - end.len()]));
+    let middles = middles.collect::<Vec<_>>().join("|");
+    format!("{}(?:{middles}){}", escaped(start), escaped(end))
+}
+
+/// Bytes of what two texts have alike, from the ends that are given first.
+fn alike(one: impl Iterator<Item = char>, other: impl Iterator<Item = char>) -> usize {
+    let alike = one.zip(other).take_while(|(one, other)| one == other);
+    alike.map(|(c, _)| c.len_utf8()).sum()
+}
+
 pub(super) fn is_header_name(name: &str) -> bool {
     let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     (1..=MAX_HEADER_NAME).contains(&name.len()) && name.chars().all(is_token)

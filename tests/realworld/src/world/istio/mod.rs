@@ -156,6 +156,10 @@ fn bootstrap() -> Value {
             },
         },
         "admin": {"address": at(admin, admin_port)},
+        // As the agent beside a sidecar sets it.
+        "layered_runtime": {"layers": [{
+            "name": "global config", "static_layer": {"re2.max_program_size.error_level": "32768"},
+        }]},
         "dynamic_resources": {
             "lds_config": from_control_plane,
             "cds_config": from_control_plane,

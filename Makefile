@@ -16,6 +16,8 @@ STATIC := $(CURDIR)/dist/linux-amd64
 # What the real world plays with: the static binaries that a release has.
 PLUGINS := --plugin $(STATIC)/$(ROUTER) --datadog $(STATIC)/$(DATADOG) --canary-steps $(STATIC)/$(CANARY_STEPS)
 
+comma := ,
+
 # Always the whole workspace with all features and tests: with a part of it Cargo would choose other features of the
 # dependencies, and compile them a second time.
 WHOLE := --locked --workspace --all-features
@@ -64,6 +66,9 @@ soak: ## the long forms of idle, kill and load tests (needs Go)
 fuzz: ## every fuzz target for a minute (SECONDS_EACH=600: ten; needs rustup's nightly)
 	tools/fuzz
 
+# The Go gateway plugin, where somebody has built it: GO_GATEWAY_PLUGIN=path/to/it. Without the limit on its requests.
+GO_GATEWAY_PLUGIN_ROW := $(if $(GO_GATEWAY_PLUGIN),go-plugin=$(abspath $(GO_GATEWAY_PLUGIN))$(comma)-kubeClientQPS=100000$(comma)-kubeClientBurst=100000)
+
 bench: ## the benchmarks of docs/benchmarks.md, beside Go in the same run (needs Go)
 	cargo bench --locked -p interop --bench gob
 	cargo bench --locked -p interop --bench conditions
@@ -77,7 +82,7 @@ bench: ## the benchmarks of docs/benchmarks.md, beside Go in the same run (needs
 	cd tests/interop/go/rollouts && $(GO_BUILD) -o $(CACHE)/bench/ ./bench ./peer
 	cd tests/interop/go/rollouts && $(GO_BUILD) -o $(CACHE)/bench/ github.com/argoproj/argo-rollouts/test/cmd/metrics-plugin-sample
 	cargo bench --locked -p datadog --bench plugin -- serinus=$(STATIC)/$(DATADOG) go=$(CACHE)/bench/metrics-plugin-sample
-	echo '$(CACHE)/bench/bench -table -set-weight serinus=$(STATIC)/$(ROUTER) serinus-get=$(STATIC)/$(ROUTER),--no-watch go=$(CACHE)/bench/peer' \
+	echo '$(CACHE)/bench/bench -table -set-weight serinus=$(STATIC)/$(ROUTER) serinus-get=$(STATIC)/$(ROUTER),--no-watch go=$(CACHE)/bench/peer $(GO_GATEWAY_PLUGIN_ROW)' \
 		| SHELL=/bin/sh cargo run --locked -p realworld -- shell --plugin $(STATIC)/$(ROUTER)
 
 dist: ## static binaries, checksums and an SBOM in dist/ (ARCH=amd64 makes one)

@@ -389,13 +389,16 @@ fn is_running(folder: &str) -> bool {
 
 /// Becomes true when someone wants this process to end.
 fn interrupted() -> Result<watch::Receiver<bool>> {
-    let (sender, receiver) = watch::channel(false);
-    let kinds = [
+    told_to_stop(&[
         SignalKind::interrupt(),
         SignalKind::terminate(),
         SignalKind::hangup(),
-    ];
-    for kind in kinds {
+    ])
+}
+
+fn told_to_stop(kinds: &[SignalKind]) -> Result<watch::Receiver<bool>> {
+    let (sender, receiver) = watch::channel(false);
+    for &kind in kinds {
         let (mut stream, sender) = (signal(kind)?, sender.clone());
         tokio::spawn(async move {
             while stream.recv().await.is_some() {
@@ -447,12 +450,16 @@ async fn shell(asked: Shell) -> Result<ExitCode> {
     let command = asked.command.iter().map(OsString::as_os_str);
     let args: Vec<&OsStr> = args.into_iter().chain(command).collect();
     // Ctrl-C is for what runs in the shell.
-    let _ignored = interrupted()?;
-    let status = private::run_inside_on_terminal(&args).await?;
+    let _ignored = signal(SignalKind::interrupt())?;
+    let mut stop = told_to_stop(&[SignalKind::terminate(), SignalKind::hangup()])?;
+    let stopped = async move {
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    let status = private::run_inside_on_terminal(&args, stopped).await;
     if !plan.keep {
         std::fs::remove_dir_all(&plan.folder)?;
     }
-    Ok(shell::code(status))
+    Ok(shell::code(status?))
 }
 
 #[cfg(test)]

@@ -55,17 +55,19 @@ pub async fn run_inside(args: &[&str], stop: impl Future<Output = ()>) -> Result
     }
 }
 
-/// As [`run_inside`], on this terminal: the process inside reads what is typed.
+/// As [`run_inside`], on this terminal: the process inside reads what is typed, and is killed when it is to `stop`.
 ///
 /// # Errors
 /// As [`run_inside`].
-pub async fn run_inside_on_terminal(args: &[&OsStr]) -> Result<ExitStatus> {
-    enter(args)?
-        .spawn()
-        .context(NEEDS)?
-        .wait()
-        .await
-        .context("wait for the world")
+pub async fn run_inside_on_terminal(args: &[&OsStr], stop: impl Future<Output = ()>) -> Result<ExitStatus> {
+    let mut child = enter(args)?.spawn().context(NEEDS)?;
+    tokio::select! {
+        status = child.wait() => status.context("wait for the world"),
+        () = stop => {
+            child.kill().await?;
+            bail!("stopped from outside");
+        }
+    }
 }
 
 const NEEDS: &str = "start `unshare` of util-linux: is it installed and on the PATH?";

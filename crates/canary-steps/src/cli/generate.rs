@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::folder::Folder;
 use super::{runtime, stream};
-use crate::edit::Manifest;
+use crate::edit::{self, Manifest};
 use crate::plan;
 use crate::produce;
 
@@ -38,7 +38,8 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// Switches the steps in what comes on stdin. Settings come from the folder, as for `generate`.
+    /// Switches the steps in what comes on stdin. Settings come from the folder, as for `generate`, and JSON is written so
+    /// that Argo CD reads it, as there.
     pub(super) fn run(&self) -> anyhow::Result<()> {
         let mut text = String::new();
         std::io::stdin().lock().read_to_string(&mut text)?;
@@ -46,7 +47,7 @@ impl Filter {
         let prepared = runtime()?.block_on(produce::settle(&opened.job()))?;
         let manifests = [Manifest {
             name: "stdin".into(),
-            text,
+            text: edit::yaml_safe_documents(&text).into_owned(),
         }];
         let plan = plan::plan(&manifests, &prepared.0, &prepared.1);
         let texts = plan.apply(&manifests, &prepared.0, &prepared.1)?;

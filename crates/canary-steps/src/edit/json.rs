@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use super::document::{Form, split};
+
 /// Re-writes the strings of a JSON text that a YAML 1.1 reader would misread; all other bytes stay.
 ///
 /// `json` must be valid JSON. A lone surrogate becomes U+FFFD, as Go's `encoding/json` reads it.
@@ -43,6 +45,24 @@ pub fn yaml_safe(json: &str) -> Cow<'_, str> {
     }
     out.push_str(&json[copied..]);
     Cow::Owned(out)
+}
+
+/// A manifest stream whose JSON documents are written as by [`yaml_safe`]; a stream that cannot be cut is left alone.
+#[must_use]
+pub fn yaml_safe_documents(stream: &str) -> Cow<'_, str> {
+    if !stream.trim_start().starts_with('{') {
+        return stream.into();
+    }
+    let mut out = String::with_capacity(stream.len());
+    let mut copied = 0;
+    let documents = split(stream).unwrap_or_default();
+    for document in documents.into_iter().filter(|d| d.form == Form::Json) {
+        out.push_str(&stream[copied..document.range.start]);
+        out.push_str(&yaml_safe(&stream[document.range.clone()]));
+        copied = document.range.end;
+    }
+    out.push_str(&stream[copied..]);
+    out.into()
 }
 
 /// A string as a JSON token that YAML 1.1 reads the same.
@@ -151,6 +171,25 @@ mod tests {
         ];
         for (json, expected) in cases {
             assert_eq!(yaml_safe(json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn only_the_json_of_a_stream_is_written_otherwise() {
+        let cases = [
+            (
+                "{\"a\":\"x\\/y\"}\n{\"b\":\"\\/\"} \n",
+                "{\"a\":\"x/y\"}\n{\"b\":\"/\"} \n",
+            ),
+            (
+                "{\"a\":\"\\/\"}\n---\n# c\nb: '\\/'\n",
+                "{\"a\":\"/\"}\n---\n# c\nb: '\\/'\n",
+            ),
+            ("b: '\\/'\n", "b: '\\/'\n"),
+            ("{\"a\":\"\\/\"}\n--- x\n", "{\"a\":\"\\/\"}\n--- x\n"),
+        ];
+        for (stream, expected) in cases {
+            assert_eq!(yaml_safe_documents(stream), expected, "{stream}");
         }
     }
 

@@ -16,7 +16,7 @@ mod value;
 pub use append::append;
 pub use document::{Document, Form, SplitError, split};
 pub use emit::yaml;
-pub use json::yaml_safe;
+pub use json::{yaml_safe, yaml_safe_documents};
 pub use manifests::{
     Found, Manifest, Unread, WriteError, any_object, find, names_of, read, workload_images, write,
 };

@@ -35,9 +35,15 @@ pub(crate) fn entry(tree: &Tree<'_>, mapping: NodeId, key: &str) -> Option<(Node
     entries.find(|(k, _)| is_key(tree, *k, key)).copied()
 }
 
+/// The last entry of a mapping that merges another one into it.
+pub(crate) fn last_merge(tree: &Tree<'_>, mapping: NodeId) -> Option<(NodeId, NodeId)> {
+    let mut entries = tree.entries(mapping).iter().rev();
+    entries.find(|(k, _)| is_merge(tree, *k)).copied()
+}
+
 /// Whether a mapping has a merge key.
 pub(crate) fn merges(tree: &Tree<'_>, mapping: NodeId) -> bool {
-    tree.entries(mapping).iter().any(|(k, _)| is_merge(tree, *k))
+    last_merge(tree, mapping).is_some()
 }
 
 fn is_key(tree: &Tree<'_>, id: NodeId, key: &str) -> bool {

@@ -12,7 +12,7 @@ use globset::GlobMatcher;
 use super::RenderError;
 use super::checkout::{Checkout, Entry};
 use super::options::DirectoryOptions;
-use crate::edit::{self, Form, Manifest};
+use crate::edit::{self, Manifest};
 
 /// A file that holds this text is left out (`skipFileRenderingMarker`).
 const SKIP_MARKER: &str = "+argocd:skip-file-rendering";
@@ -180,30 +180,14 @@ fn manifest(name: String, text: String) -> Result<Option<Manifest>, RenderError>
         return Ok(Some(Manifest { name, text }));
     }
     let looks_like_one = looks_like_a_manifest(&text);
-    let text = match json_in_yaml(&text) {
-        Some(safe) => safe,
-        None => text,
+    let text = match edit::yaml_safe_documents(&text) {
+        Cow::Owned(safe) => safe,
+        Cow::Borrowed(_) => text,
     };
     if !looks_like_one && !readable(&text).map_err(fail)? {
         return Ok(None);
     }
     Ok(Some(Manifest { name, text }))
-}
-
-/// A stream that begins as JSON, with what YAML would misread written otherwise.
-fn json_in_yaml(text: &str) -> Option<String> {
-    if !text.trim_start().starts_with('{') {
-        return None;
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut at = 0;
-    for document in edit::split(text).ok()?.iter().filter(|d| d.form == Form::Json) {
-        out.push_str(&text[at..document.range.start]);
-        out.push_str(&edit::yaml_safe(&text[document.range.clone()]));
-        at = document.range.end;
-    }
-    out.push_str(&text[at..]);
-    Some(out)
 }
 
 /// Whether a file that does not look like a manifest is one: Argo CD passes over it where its first document is none, and

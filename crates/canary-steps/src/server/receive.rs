@@ -116,7 +116,7 @@ pub(super) async fn receive(
     let turns = Turns::new(Arc::clone(unpacking));
     let unpacked = tokio::task::spawn_blocking(move || {
         let mut reader = Pieces::new(received, turns);
-        let place = Place::memory(move || Folder::create(&work_dir));
+        let place = Place::of(size, move || Folder::create(&work_dir))?;
         archive::unpack(&mut reader, place, &limits).map(|place| (place, reader.checksum()))
     });
     let transferred = transfer(stream, pieces, size).await;

@@ -81,6 +81,9 @@ fn missing_parents(tree: &Tree<'_>, text: &str, trail: &Trail, change: &Change) 
     let to = change.to.as_ref()?;
     // An object inside a list begins its own count.
     let below = change.path.get(depth..)?;
+    if let [name] = below {
+        return behind_merge(tree, text, last, name, to);
+    }
     if below.len() < 2 || value::merges(tree, last.node) || value::entry(tree, last.node, &below[0]).is_some()
     {
         return None;
@@ -103,6 +106,31 @@ fn missing_parents(tree: &Tree<'_>, text: &str, trail: &Trail, change: &Change) 
         reached: true,
     };
     in_place(tree, text, &trail, &whole)
+}
+
+/// A key of the mapping's own behind the merge that may provide the field: the last one counts.
+fn behind_merge(tree: &Tree<'_>, text: &str, holder: &Place, name: &str, new: &Value) -> Option<Edits> {
+    let (key, node) = value::last_merge(tree, holder.node)?;
+    let end = tree.nodes[node].end;
+    if matches!(tree.nodes[holder.node].kind, Kind::Mapping { flow: true, .. }) {
+        return Some(vec![(
+            end..end,
+            format!(", {}: {}", quoted(name), emit::flow(new)),
+        )]);
+    }
+    let line = text[end..].find('\n').map_or(text.len(), |n| end + n);
+    let rest = text[end..line].trim_end_matches('\r');
+    if !only_comment(rest) {
+        return None;
+    }
+    let indent = column(text, tree.nodes[key].start)?;
+    let line_end = line_end(text, tree.nodes[key].start);
+    let new = emit::behind_key(new, indent, line_end);
+    let at = end + rest.len();
+    Some(vec![(
+        at..at,
+        format!("{line_end}{}{name}:{new}", " ".repeat(indent)),
+    )])
 }
 
 fn remove_block_entry(tree: &Tree<'_>, text: &str, holder: &Place, entry: (NodeId, NodeId)) -> Option<Edits> {

@@ -1,8 +1,9 @@
 //! One field of one object changed in the text of a document, all other bytes kept.
 //!
-//! Every change is proved: the new text is read again and must mean the old value with that one field changed. Where
-//! the text cannot be changed at the field itself – the field comes from an alias or a merge, or stands in a form too odd
-//! to touch – the smallest node around it that can be is written anew, on one line.
+//! Every change is proved: the new text is read again and must mean the old value with that one field changed. A field
+//! that a merge provides gets a key of its own behind the merge. Where the text cannot be changed at the field itself –
+//! the field comes from an alias, or is to go although a merge provides it, or stands in a form too odd to touch – the
+//! smallest node around it that can be is written anew, on one line.
 
 mod edits;
 pub(super) mod lines;

@@ -255,9 +255,56 @@ fn merged_steps_are_taken_out_of_their_mapping() {
           z: 3  # kept
     "#]],
     );
-    // An own key beats the merge where it stands behind it.
-    let own = apply(text, &[], &steps(new_steps())).unwrap();
-    assert!(own.contains("z: 3  # kept") && own.contains("setWeight"), "{own}");
+}
+
+#[test]
+fn merged_steps_are_beaten_by_a_key_behind_the_merge() {
+    let base = "base: &b\n  steps:\n  - pause: {}\n";
+    let block = "\n      steps:\n      - setWeight: 5\n      - pause:\n          duration: 1m";
+    let flow = r#", "steps": [{"setWeight":5},{"pause":{"duration":"1m"}}]"#;
+    let cases = [
+        ("a block", "      <<: *b", block, "\n      x: 2   # kept\nz: 3\n"),
+        ("nothing else, without an end of line", "      <<: *b", block, ""),
+        (
+            "a comment",
+            "      x: 2\n      <<: *b   # the usual",
+            block,
+            "\n      # below\n",
+        ),
+        (
+            "a mapping on later lines",
+            "      <<:\n        steps: [1]\n        y: 1",
+            block,
+            "\n      x: 2\n",
+        ),
+        ("a list", "      <<: [*b, {x: 1}]", block, "\n      y: 2\n"),
+        (
+            "two merges",
+            "      <<: *b\n      <<: {steps: 1}",
+            block,
+            "\n      y: 2\n",
+        ),
+        ("in one line", "        {<<: *b", flow, ", x: 2} # kept\nz: 3\n"),
+        (
+            "in one line, the last entry",
+            "        {x: 2, <<: *b",
+            flow,
+            " }\n",
+        ),
+    ];
+    for (name, before, new, after) in cases {
+        let text = |new: &str| format!("{base}spec:\n  strategy:\n    canary:\n{before}{new}{after}");
+        assert_eq!(
+            apply(&text(""), &[], &steps(new_steps())).as_deref(),
+            Ok(&*text(new)),
+            "{name}"
+        );
+    }
+    let windows = "spec:\r\n  strategy:\r\n    canary:\r\n      <<: {steps: 1}\r\n      x: 2\r\n";
+    assert_eq!(
+        apply(windows, &[], &steps(Some(json!([1])))).unwrap(),
+        windows.replace("1}\r\n", "1}\r\n      steps:\r\n      - 1\r\n")
+    );
 }
 
 #[test]

@@ -365,12 +365,13 @@ impl World<'_> {
         Ok((word, Some((release.clone(), active))))
     }
 
-    fn presets(&self, rollout: &Rollout) -> Result<BTreeMap<String, Vec<Item>>, String> {
-        let mut presets = self.settings.presets.clone();
+    /// The presets of the settings, with the Rollout's own ones over them.
+    fn presets(&self, rollout: &Rollout) -> Result<Cow<'_, BTreeMap<String, Vec<Item>>>, String> {
+        let mut presets = Cow::Borrowed(&self.settings.presets);
         for (name, text) in rollout.annotations_under(PRESET) {
             let steps = settings::preset(name, &text.into())
                 .map_err(|e| format!("annotation {PRESET}{name}: {e}"))?;
-            presets.insert(name.to_owned(), steps);
+            presets.to_mut().insert(name.to_owned(), steps);
         }
         Ok(presets)
     }

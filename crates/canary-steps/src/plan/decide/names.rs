@@ -1,5 +1,7 @@
 //! What Rollouts are called in the names of parameters.
 
+use std::collections::HashMap;
+
 use super::super::Application;
 use crate::edit::{Found, Rollout};
 
@@ -18,9 +20,12 @@ impl Names {
 
 /// The names of each Rollout, in the same order.
 pub(super) fn names(found: &Found, app: &Application) -> Vec<Names> {
-    let names: Vec<&str> = found.rollouts.iter().map(Rollout::name).collect();
+    let mut times = HashMap::new();
+    for rollout in &found.rollouts {
+        *times.entry(rollout.name()).or_insert(0) += 1;
+    }
     let of = |rollout: &Rollout| {
-        let ambiguous = names.iter().filter(|n| **n == rollout.name()).count() > 1;
+        let ambiguous = times[rollout.name()] > 1;
         let short = without_release(rollout.name(), app.release.as_deref());
         let namespace = rollout.namespace();
         let key = if ambiguous && !namespace.is_empty() {

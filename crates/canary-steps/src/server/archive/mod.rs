@@ -191,7 +191,7 @@ impl<F: AsRef<Path>> Unpacker<'_, F> {
             return Err(too_large(self.limits));
         }
         if self.place.keeps(path, size) {
-            let mut content = Vec::new();
+            let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
             from.read_to_end(&mut content).map_err(|e| self.broken(e))?;
             self.bytes += content.len() as u64;
             self.place.keep_file(path, content);

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::ArchiveError;
 use crate::render::InMemory;
 
-/// A larger archive goes to the disk: many requests may be under way at once.
+/// What is larger goes to the disk: many requests may be under way at once.
 const MOST_BYTES: u64 = 1024 * 1024;
 /// Each costs some hundred bytes besides.
 const MOST_ENTRIES: usize = 2000;
@@ -23,6 +23,19 @@ pub(in crate::server) enum Place<F> {
 }
 
 impl<F: AsRef<Path>> Place<F> {
+    /// Memory, where an archive of so many bytes might fit; `make` makes the folder where it is needed.
+    ///
+    /// What is packed is hardly ever smaller unpacked, so a large archive takes no memory that it would give up again.
+    pub(in crate::server) fn of(
+        archive_bytes: u64,
+        make: impl FnOnce() -> io::Result<F> + Send + 'static,
+    ) -> Result<Place<F>, ArchiveError> {
+        if archive_bytes > MOST_BYTES {
+            return make().map(Place::Disk).map_err(ArchiveError::Disk);
+        }
+        Ok(Place::memory(make))
+    }
+
     /// Memory; `make` makes the folder where it is needed.
     pub(in crate::server) fn memory(make: impl FnOnce() -> io::Result<F> + Send + 'static) -> Place<F> {
         Place::Memory {

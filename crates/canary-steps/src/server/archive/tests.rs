@@ -83,6 +83,16 @@ fn by_way_of_memory(bytes: &[u8]) -> Result<Vec<String>, String> {
 }
 
 #[test]
+fn what_is_large_as_it_is_sent_never_takes_memory() {
+    let made = |archive_bytes| {
+        let place = Place::of(archive_bytes, || Ok(tempfile::tempdir().unwrap()));
+        matches!(place.unwrap(), Place::Disk(_))
+    };
+    assert!(made(1024 * 1024 + 1));
+    assert!(!made(1024 * 1024));
+}
+
+#[test]
 fn what_is_small_and_without_links_stays_in_memory() {
     let place = |pack: Pack| {
         let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! The newest version of each route that this process has read or written.
 //!
-//! A GET that names it may be answered from the API server's own cache, without a question to etcd: a third of the work.
-//! The answer is "not older than" that version (Kubernetes API concepts, "Resource versions", semantics of `get`), so
+//! A GET that names it may be answered from the API server's own cache, without a question to etcd, which is half of the
+//! work (`docs/benchmarks.md`). The answer is "not older than" that version (Kubernetes API concepts, "Resource versions", semantics of `get`), so
 //! our own writes are always in it. What others wrote in the last milliseconds may not be, as with a watch; a write on
 //! top of it is then a conflict, and the next reading asks for the newest.
 

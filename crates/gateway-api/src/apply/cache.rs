@@ -161,16 +161,8 @@ fn without_field_sets(object: &Object) -> Object {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fake::key;
     use super::*;
-    use crate::RouteKind;
-
-    fn key(name: &str) -> RouteKey {
-        RouteKey {
-            kind: RouteKind::Http,
-            namespace: "shop".into(),
-            name: name.into(),
-        }
-    }
 
     fn route(version: u64) -> Object {
         json!({"metadata": {"resourceVersion": version.to_string()}, "spec": {"v": version}})

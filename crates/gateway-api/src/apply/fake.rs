@@ -16,6 +16,7 @@ use tower::util::BoxCloneSyncService;
 
 use super::cache::version;
 use super::{Api, Applier, FIELD_MANAGER, Limits};
+use crate::{RouteKey, RouteKind};
 
 type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
@@ -33,6 +34,15 @@ pub(crate) enum Fault {
     OtherWriter,
     /// The request is served, but its answer does not arrive.
     LostAnswer,
+}
+
+/// The HTTPRoute `shop/<name>`.
+pub(super) fn key(name: &str) -> RouteKey {
+    RouteKey {
+        kind: RouteKind::Http,
+        namespace: "shop".into(),
+        name: name.into(),
+    }
 }
 
 /// Objects by path, served in one version.

@@ -54,16 +54,8 @@ impl Seen {
 mod tests {
     use serde_json::json;
 
+    use super::super::fake::key;
     use super::*;
-    use crate::RouteKind;
-
-    fn key(name: &str) -> RouteKey {
-        RouteKey {
-            kind: RouteKind::Http,
-            namespace: "shop".into(),
-            name: name.into(),
-        }
-    }
 
     fn route(version: u64) -> Object {
         json!({"metadata": {"resourceVersion": version.to_string()}})

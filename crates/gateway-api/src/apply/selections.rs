@@ -111,15 +111,8 @@ fn name(selector: &RouteSelector) -> (RouteKind, String, String) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fake::key;
     use super::*;
-
-    fn key(name: &str) -> RouteKey {
-        RouteKey {
-            kind: RouteKind::Http,
-            namespace: "shop".into(),
-            name: name.into(),
-        }
-    }
 
     #[test]
     fn an_answer_holds_until_labels_change() {

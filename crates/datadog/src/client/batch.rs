@@ -46,8 +46,16 @@ impl Exchange {
     }
 
     fn gather(&self, queue: &QueueKey) -> Duration {
+        let joint = self.joint_in_a_row(queue);
+        self.0.settings.gather
+            * 1_u32
+                .checked_shl(joint)
+                .map_or(CROWDED, |times| times.min(CROWDED))
+    }
+
+    fn joint_in_a_row(&self, queue: &QueueKey) -> u32 {
         let crowd = self.0.crowds.recall(&(queue.account.clone(), queue.endpoint));
-        self.0.settings.gather * if crowd.is_some() { CROWDED } else { 1 }
+        crowd.map_or(0, |(joint, _)| joint)
     }
 
     /// Sends what has gathered, in as few requests as limits and earlier troubles allow.
@@ -61,7 +69,9 @@ impl Exchange {
             .unwrap_or_default();
         if members.len() > 1 {
             let name = (queue.account.clone(), queue.endpoint);
-            self.0.crowds.remember(name, ());
+            self.0
+                .crowds
+                .remember(name, self.joint_in_a_row(queue).saturating_add(1));
         }
         let mut levels: [Vec<Member>; ALONE as usize + 1] = Default::default();
         for member in members {

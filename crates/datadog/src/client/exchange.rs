@@ -47,7 +47,8 @@ pub enum Via {
 /// How requests are gathered and limited.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExchangeSettings {
-    /// How long a metric waits for others that are due together; [`CROWDED`] times as long in a crowd.
+    /// How long a metric waits for others that are due together; twice as long after each request that carried several,
+    /// up to [`CROWDED`] times.
     pub gather: Duration,
     /// How much one scalar request carries.
     pub batch: Limits,
@@ -110,8 +111,8 @@ pub(super) struct Inner {
     last_good: Memory<(Arc<Account>, String, Span), Arc<Answered>>,
     /// How long answers take: the newest counts for a quarter.
     latencies: Memory<(Arc<Account>, Endpoint), Duration>,
-    /// Whose last request carried several metrics.
-    pub(super) crowds: Memory<(Arc<Account>, Endpoint), ()>,
+    /// How many requests in a row carried several metrics.
+    pub(super) crowds: Memory<(Arc<Account>, Endpoint), u32>,
     /// How careful to be with a question: 0 travels with a hundred others, 3 alone.
     pub(super) troubles: Memory<(Arc<Account>, String), u32>,
     pub(super) counters: Counters,
@@ -159,8 +160,9 @@ pub(super) type Outcome = Result<(Arc<Answered>, usize), Failure>;
 type Flight = watch::Sender<Option<Outcome>>;
 
 /// The controller works with thirty AnalysisRuns at a time and makes them one after the other, so a hundred that are due
-/// together come over half a second. While they do, gathering takes longer.
-pub(super) const CROWDED: u32 = 3;
+/// together come over half a second, on a busy machine over more than one. The longer they have been coming, the longer gathering
+/// takes, so that nobody waits much longer than the crowd has lasted; up to so many times.
+pub(super) const CROWDED: u32 = 8;
 /// For how long after a request with several metrics it is a crowd.
 const CROWD: Duration = Duration::from_secs(1);
 

@@ -37,7 +37,8 @@ impl Stage {
     /// The API server's refusal.
     pub async fn set(world: Arc<World>, scene: &'static str, gateway: Gateway) -> Result<Self> {
         let namespace = scene.to_owned();
-        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+        let object = json!({"apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": namespace, "labels": gateway.labels()}});
         world.cluster.apply("", &object).await?;
         Ok(Self {
             world,

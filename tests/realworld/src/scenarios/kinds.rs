@@ -135,10 +135,14 @@ async fn release(stage: &Stage, kind: &Kind, name: &str, verb: &str, user: &User
 /// The router's name in `managedFields`.
 const OURS: &str = "serinus.dev/gateway-api";
 
+/// Who manages fields of the route; gateways and meshes, which manage its status, do not count.
 fn managers(route: &Value) -> Vec<&str> {
     let entries = route["metadata"]["managedFields"]
         .as_array()
         .into_iter()
         .flatten();
-    entries.filter_map(|entry| entry["manager"].as_str()).collect()
+    entries
+        .filter(|entry| entry["subresource"] != "status")
+        .filter_map(|entry| entry["manager"].as_str())
+        .collect()
 }

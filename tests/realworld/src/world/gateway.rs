@@ -55,6 +55,15 @@ impl Gateway {
         }
     }
 
+    /// The labels of a namespace whose routes attach to it: the mesh sees no others.
+    #[must_use]
+    pub fn labels(self) -> Value {
+        match self {
+            Self::Traefik | Self::Envoy => json!({"istio-discovery": "disabled"}),
+            Self::Istio => json!({}),
+        }
+    }
+
     /// Its GatewayClass and Gateway.
     pub(super) fn objects(self, class: &str, controller: &str) -> Vec<Value> {
         let api_version = "gateway.networking.k8s.io/v1";

@@ -31,8 +31,14 @@ const DISCOVERY: &str = "127.0.0.1:15010";
 /// Where the sidecar tells about itself.
 const ADMINISTRATION: &str = "127.0.0.1:15000";
 
-/// Certificates would have to come from an agent beside the sidecar.
-const MESH_CONFIG: &str = "enableAutoMtls: false\n";
+/// Certificates would have to come from an agent beside the sidecar. The control plane gives each route that it sees a
+/// status, also those of other gateways; namespaces with [`super::Gateway::labels`] are hidden from it.
+const MESH_CONFIG: &str = "\
+enableAutoMtls: false
+discoverySelectors:
+- matchExpressions:
+  - {key: istio-discovery, operator: NotIn, values: [disabled]}
+";
 
 /// The running mesh.
 #[derive(Debug)]

@@ -315,6 +315,7 @@ pub(super) fn name_routes(rollout: &mut Value, name: &PluginName, keys: &[RouteK
 /// The block of an Argo CD Application for these routes: their weights alone where a release changes nothing else.
 pub(super) fn ignore_differences(stages: &[Stage]) -> String {
     let mut block = "ignoreDifferences:\n".to_owned();
+    let mut names_weights = false;
     let routes = stages.first().map_or(&[][..], |stage| &stage.routes);
     for (at, route) in routes.iter().enumerate() {
         let before = without_weights(&route.before);
@@ -333,6 +334,13 @@ pub(super) fn ignore_differences(stages: &[Stage]) -> String {
         block.push_str(&format!(
             "  - group: {GROUP}\n    kind: {kind}\n    name: {name}\n    namespace: {namespace}\n    jqPathExpressions: ['{expression}']\n"
         ));
+        names_weights |= weights_alone;
+    }
+    // Argo CD then applies the live list, and would find what the API server has filled in missing in Git.
+    if names_weights {
+        block.push_str(
+            "# with RespectIgnoreDifferences=true write group: \"\" and kind: Service in each backendRef in Git\n",
+        );
     }
     block
 }

@@ -12,11 +12,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/gob"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -120,6 +122,21 @@ func printTable(plugins []*measured) {
 		}
 		fmt.Println()
 	}
+	for _, p := range plugins {
+		if p.Storm != nil {
+			fmt.Printf("%-12s processor ms a change:%s\n", p.Name, mostOf(p.Storm.ProcessorMsPerChange))
+		}
+	}
+}
+
+// mostOf are the largest of the values, with their names.
+func mostOf(values map[string]float64) string {
+	names := slices.SortedFunc(maps.Keys(values), func(a, b string) int { return cmp.Compare(values[b], values[a]) })
+	text := ""
+	for _, name := range names[:min(7, len(names))] {
+		text += fmt.Sprintf(" %s %.2f", name, values[name])
+	}
+	return text
 }
 
 // apiServer is the API server of KUBECONFIG, without a client-side limit.

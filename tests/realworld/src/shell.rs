@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use crate::plan::Plan;
 use crate::world::argocd::{self, ArgoCd};
-use crate::world::{Gateway, World, credentials};
+use crate::world::{World, credentials};
 use crate::{console, example, private, scenarios};
 
 /// Starts the world of a plan, with Argo CD where the plan has its plugin, and in it `command`, or if that is empty a
@@ -28,11 +28,10 @@ pub async fn inside(file: &Path, command: &[OsString]) -> Result<ExitCode> {
         None => None,
     };
     let kubeconfig = world.credentials.kubeconfig(&credentials::ADMIN);
-    let gateway = plan.gateways.last().unwrap_or(&Gateway::Traefik).address();
-    let mut environment = vec![
-        ("KUBECONFIG", kubeconfig.display().to_string()),
-        ("GATEWAY", gateway.to_owned()),
-    ];
+    let mut environment = vec![("KUBECONFIG", kubeconfig.display().to_string())];
+    if let Some(gateway) = plan.gateways.last() {
+        environment.push(("GATEWAY", gateway.address()));
+    }
     if argocd.is_some() {
         environment.push(("ARGOCD", format!("http://{}", argocd::API)));
     }

@@ -27,6 +27,12 @@ pub(super) const ON_ENVOY: Scene = Scene {
     ..ON_TRAEFIK
 };
 
+pub(super) const ON_CONTOUR: Scene = Scene {
+    name: "dark-canary-contour",
+    gateway: Gateway::Contour,
+    ..ON_TRAEFIK
+};
+
 pub(super) const ON_ISTIO: Scene = Scene {
     name: "dark-canary-mesh",
     gateway: Gateway::Istio,

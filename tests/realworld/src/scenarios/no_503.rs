@@ -29,6 +29,12 @@ pub(super) const ON_ENVOY: Scene = Scene {
     ..ON_TRAEFIK
 };
 
+pub(super) const ON_CONTOUR: Scene = Scene {
+    name: "no-503-contour",
+    gateway: Gateway::Contour,
+    ..ON_TRAEFIK
+};
+
 pub(super) const ON_ISTIO: Scene = Scene {
     name: "no-503-mesh",
     gateway: Gateway::Istio,

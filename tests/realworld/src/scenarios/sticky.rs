@@ -25,6 +25,12 @@ pub(super) const ON_ENVOY: Scene = Scene {
     run: |stage| Box::pin(run(stage)),
 };
 
+pub(super) const ON_CONTOUR: Scene = Scene {
+    name: "sticky-contour",
+    gateway: Gateway::Contour,
+    ..ON_ENVOY
+};
+
 pub(super) const ON_ISTIO: Scene = Scene {
     name: "sticky-mesh",
     gateway: Gateway::Istio,

@@ -75,6 +75,11 @@ pub const PROGRAMS: &[Program] = &[
             "github.com/envoyproxy/gateway/cmd/envoy-gateway",
         )
     },
+    program(
+        "contour",
+        "contour",
+        "github.com/projectcontour/contour/cmd/contour",
+    ),
     program("istiod", "istio", "istio.io/istio/pilot/cmd/pilot-discovery"),
 ];
 
@@ -145,6 +150,12 @@ pub const SOURCES: &[Source] = &[
         folder: "envoy-gateway",
         module: "github.com/envoyproxy/gateway",
         inside: "charts/gateway-crds-helm/templates/generated",
+    },
+    Source {
+        name: "contour",
+        folder: "contour",
+        module: "github.com/projectcontour/contour",
+        inside: "examples/contour",
     },
     Source {
         name: "istio",

@@ -44,20 +44,9 @@ impl World {
                 }
             }
         }
-        std::fs::write(
-            folder.join("traefik.json"),
-            self.traefik
-                .live()
-                .await
-                .unwrap_or_else(|error| error.to_string()),
-        )?;
-        if let Some(envoy) = &self.envoy {
-            let live = envoy.live().await.unwrap_or_else(|error| error.to_string());
-            std::fs::write(folder.join("envoy.json"), live)?;
-        }
-        if let Some(istio) = &self.istio {
-            let live = istio.live().await.unwrap_or_else(|error| error.to_string());
-            std::fs::write(folder.join("istio-sidecar.json"), live)?;
+        for (gateway, running) in &self.gateways {
+            let live = running.live().await.unwrap_or_else(|error| error.to_string());
+            std::fs::write(folder.join(format!("live-{}.json", gateway.name())), live)?;
         }
         Ok(first)
     }

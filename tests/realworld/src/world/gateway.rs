@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 pub const GATEWAY_NAMESPACE: &str = "gateway-system";
 
 /// A gateway that a world can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
 pub enum Gateway {
     /// [`super::Traefik`]: deals weights exactly; knows no mirrors, and no filters of a single backend.
     Traefik,
     /// [`super::EnvoyGateway`]: Envoy Gateway and the Envoy that it starts; it serves all of the Gateway API.
     Envoy,
+    /// [`super::Contour`]: its control plane and one Envoy.
+    Contour,
     /// [`super::Istio`]: a mesh. Routes attach to the Service that clients name.
     Istio,
 }
@@ -27,6 +29,7 @@ impl Gateway {
             // As in the example of `manifests/`.
             Self::Traefik => "gateway",
             Self::Envoy => "envoy",
+            Self::Contour => "contour",
             Self::Istio => "istio",
         }
     }
@@ -36,7 +39,17 @@ impl Gateway {
         match self {
             Self::Traefik => 8000,
             Self::Envoy => 8100,
+            Self::Contour => 8200,
             Self::Istio => 80,
+        }
+    }
+
+    /// The port that its Gateway names.
+    fn listener(self) -> u16 {
+        match self {
+            // Its Envoy is behind a Service, and listens 8000 higher (Contour's `internal/gatewayapi/listeners.go`).
+            Self::Contour => self.port() - 8000,
+            gateway => gateway.port(),
         }
     }
 
@@ -50,7 +63,7 @@ impl Gateway {
     #[must_use]
     pub fn host(self, application: &str, namespace: &str) -> String {
         match self {
-            Self::Traefik | Self::Envoy => format!("{application}.{namespace}.test"),
+            Self::Traefik | Self::Envoy | Self::Contour => format!("{application}.{namespace}.test"),
             Self::Istio => format!("{application}.{namespace}.svc.cluster.local"),
         }
     }
@@ -59,7 +72,7 @@ impl Gateway {
     #[must_use]
     pub fn labels(self) -> Value {
         match self {
-            Self::Traefik | Self::Envoy => json!({"istio-discovery": "disabled"}),
+            Self::Traefik | Self::Envoy | Self::Contour => json!({"istio-discovery": "disabled"}),
             Self::Istio => json!({}),
         }
     }
@@ -76,7 +89,7 @@ impl Gateway {
                 "apiVersion": api_version, "kind": "Gateway",
                 "metadata": {"name": self.name(), "namespace": GATEWAY_NAMESPACE},
                 "spec": {"gatewayClassName": class, "listeners": [{
-                    "name": "web", "protocol": "HTTP", "port": self.port(), "allowedRoutes": {"namespaces": {"from": "All"}},
+                    "name": "web", "protocol": "HTTP", "port": self.listener(), "allowedRoutes": {"namespaces": {"from": "All"}},
                 }]},
             }),
         ]

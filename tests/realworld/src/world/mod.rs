@@ -1,10 +1,13 @@
 //! One world: an API server with its storage and controllers, pods, a gateway and the Argo Rollouts controller.
 
 pub mod argocd;
+mod contour;
 mod control_plane;
 pub mod credentials;
+mod data_plane;
 mod diagnostics;
 mod envoy;
+mod envoy_dump;
 mod gateway;
 mod istio;
 mod rollouts;
@@ -26,6 +29,8 @@ use crate::tools::Toolbox;
 use control_plane::ControlPlane;
 use credentials::Credentials;
 
+pub use contour::Contour;
+pub use data_plane::DataPlane;
 pub use envoy::EnvoyGateway;
 pub use gateway::{GATEWAY_NAMESPACE, Gateway, LiveRoute};
 pub use istio::Istio;
@@ -48,12 +53,8 @@ pub struct World {
     pub kubelet: Kubelet,
     /// The Argo Rollouts controller with its plugins.
     pub controller: RolloutsController,
-    /// The gateway that every world has.
-    pub traefik: Traefik,
-    /// The other gateway, where a scene asks for it.
-    pub envoy: Option<EnvoyGateway>,
-    /// The mesh, where a scene asks for it.
-    pub istio: Option<Istio>,
+    /// The gateways of its plan.
+    pub gateways: BTreeMap<Gateway, DataPlane>,
     control_plane: Vec<Process>,
 }
 
@@ -134,6 +135,7 @@ impl World {
             rollouts::NAMESPACE,
             GATEWAY_NAMESPACE,
             envoy::NAMESPACE,
+            contour::NAMESPACE,
             istio::NAMESPACE,
         ] {
             let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
@@ -161,27 +163,22 @@ impl World {
         )?;
         processes.push(control_plane::start_controller_manager(&ground).await?);
         tell("the kubelet stand-in runs, Gateway API and Argo Rollouts are defined");
-        let (controller, traefik, envoy, istio) = futures::try_join!(
+        let gateways = plan.gateways.iter().map(async |gateway| {
+            let running = DataPlane::start(*gateway, &ground, &cluster).await?;
+            anyhow::Ok((*gateway, running))
+        });
+        let (controller, gateways) = futures::try_join!(
             RolloutsController::start(&ground, &plan, &cluster, registrations),
-            Traefik::start(&ground, &cluster),
-            async {
-                match plan.gateways.contains(&Gateway::Envoy) {
-                    true => EnvoyGateway::start(&ground, &cluster).await.map(Some),
-                    false => Ok(None),
-                }
-            },
-            async {
-                match plan.gateways.contains(&Gateway::Istio) {
-                    true => Istio::start(&ground, &cluster).await.map(Some),
-                    false => Ok(None),
-                }
-            },
+            futures::future::try_join_all(gateways),
         )?;
+        let names = plan
+            .gateways
+            .iter()
+            .map(|gateway| format!(", {}", gateway.name()));
         tell(&format!(
-            "Argo Rollouts {}, Traefik{}{} are ready",
+            "Argo Rollouts {}{} are ready",
             plan.controller,
-            envoy.as_ref().map_or("", |_| ", Envoy Gateway"),
-            istio.as_ref().map_or("", |_| ", Istio")
+            names.collect::<String>()
         ));
         Ok(Self {
             plan,
@@ -189,9 +186,7 @@ impl World {
             credentials: ground.credentials,
             kubelet,
             controller,
-            traefik,
-            envoy,
-            istio,
+            gateways: gateways.into_iter().collect(),
             control_plane: processes,
         })
     }
@@ -220,30 +215,16 @@ impl World {
     /// # Errors
     /// When the world has no such gateway, or it does not answer.
     pub async fn live_route(&self, gateway: Gateway, route: &Value) -> Result<LiveRoute> {
-        let field = |name: &str| route["metadata"][name].as_str().unwrap_or_default();
-        match gateway {
-            Gateway::Traefik => {
-                let live = self.traefik.live_route(field("namespace"), field("name")).await?;
-                Ok(live.without_idle())
-            }
-            Gateway::Envoy => {
-                let envoy = self.envoy.as_ref().context("this world has no Envoy")?;
-                envoy.live_route(route).await
-            }
-            Gateway::Istio => {
-                let istio = self.istio.as_ref().context("this world has no Istio")?;
-                istio.live_route(route).await
-            }
-        }
+        let running = self.gateways.get(&gateway);
+        let running = running.with_context(|| format!("this world has no {}", gateway.name()))?;
+        running.live_route(route).await
     }
 
     /// The processes, in the order of their start.
     fn processes(&self) -> impl DoubleEndedIterator<Item = &Process> {
         self.control_plane
             .iter()
-            .chain([self.traefik.process()])
-            .chain(self.envoy.as_ref().map(EnvoyGateway::process))
-            .chain(self.istio.iter().flat_map(Istio::processes))
+            .chain(self.gateways.values().flat_map(DataPlane::processes))
             .chain([self.controller.process()])
     }
 }

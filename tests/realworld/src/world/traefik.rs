@@ -91,16 +91,18 @@ impl Traefik {
         )
     }
 
-    /// What the data plane works with for an HTTPRoute.
+    /// What the data plane works with for an HTTPRoute, without services that get nothing.
     ///
     /// # Errors
     /// When Traefik does not answer, or in another form than 3.6 does.
-    pub async fn live_route(&self, namespace: &str, route: &str) -> Result<LiveRoute> {
+    pub async fn live_route(&self, route: &Value) -> Result<LiveRoute> {
         let url = format!("http://127.0.0.1:{ADMINISTRATION}/api/http/services?per_page=10000");
         let (status, body) = traffic::fetch(&url).await?;
         let services: Value =
             serde_json::from_str(&body).with_context(|| format!("Traefik's API: {status} {body}"))?;
-        parse(&services, namespace, route)
+        let metadata = &route["metadata"];
+        let live = parse(&services, text(metadata, "namespace"), text(metadata, "name"))?;
+        Ok(live.without_idle())
     }
 }
 

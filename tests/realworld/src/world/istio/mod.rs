@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::credentials::ADMIN;
 use super::gateway::LiveRoute;
-use super::{Ground, control_plane};
+use super::{Ground, control_plane, envoy_dump};
 use crate::cluster::Cluster;
 use crate::process::Process;
 use crate::tools::ENVOY;
@@ -99,6 +99,9 @@ impl Istio {
                     "--use-dynamic-base-id",
                     "--log-level",
                     "warning",
+                    // What a control plane does that Envoy will forbid one day.
+                    "--component-log-level",
+                    "misc:error",
                 ],
                 &[],
             )
@@ -141,7 +144,7 @@ impl Istio {
     /// When it does not answer, or serves other rules than those of the route.
     pub async fn live_route(&self, route: &Value) -> Result<LiveRoute> {
         let dump = serde_json::from_str(&self.live().await?).context("the sidecar's configuration")?;
-        live::parse(&dump, route)
+        envoy_dump::parse(&dump, route, &live::IstioNames(route))
     }
 }
 

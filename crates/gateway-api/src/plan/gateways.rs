@@ -9,9 +9,11 @@ use crate::config::SessionAffinity;
 
 /// Gateways that are known to set cookies by a filter on a backendRef and to match them by expressions. There is no
 /// conformance feature for either, so these were tried.
-const STICKY: [&str; 3] = [
+const STICKY: [&str; 4] = [
     // Envoy Gateway 1.9 with Envoy 1.39.
     "gateway.envoyproxy.io/gatewayclass-controller",
+    // Contour 1.33 with Envoy 1.39.
+    "projectcontour.io/gateway-controller",
     // Istio 1.31's mesh with a sidecar of Envoy 1.39; its gateways are made of the same.
     "istio.io/gateway-controller",
     // The stage of `serinus`.

@@ -83,7 +83,7 @@ bench: ## the benchmarks of docs/benchmarks.md, beside Go in the same run (needs
 	cd tests/interop/go/rollouts && $(GO_BUILD) -o $(CACHE)/bench/ github.com/argoproj/argo-rollouts/test/cmd/metrics-plugin-sample
 	cargo bench --locked -p datadog --bench plugin -- serinus=$(STATIC)/$(DATADOG) go=$(CACHE)/bench/metrics-plugin-sample
 	echo '$(CACHE)/bench/bench -table -set-weight serinus=$(STATIC)/$(ROUTER) serinus-get=$(STATIC)/$(ROUTER),--no-watch go=$(CACHE)/bench/peer $(GO_GATEWAY_PLUGIN_ROW)' \
-		| SHELL=/bin/sh cargo run --locked -p realworld -- shell --plugin $(STATIC)/$(ROUTER)
+		| SHELL=/bin/sh cargo run --locked -p realworld -- shell --no-gateway --plugin $(STATIC)/$(ROUTER)
 
 dist: ## static binaries, checksums and an SBOM in dist/ (ARCH=amd64 makes one)
 	tools/dist

@@ -24,3 +24,30 @@ fn main() -> std::process::ExitCode {
     mi_option_set_default(PURGE_DELAY, 100);
     canary_steps::cli::run()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(unsafe_code, reason = "as above")]
+    unsafe extern "C" {
+        safe fn mi_option_get(option: c_int) -> c_long;
+    }
+
+    /// mimalloc takes options from variables by their names, so a value under a name shows which number that is.
+    #[test]
+    fn the_number_is_that_of_the_purge_delay() {
+        const NAME: &str = "MIMALLOC_PURGE_DELAY";
+        const VALUE: &str = "12345";
+        if std::env::var_os(NAME).is_some_and(|value| value == VALUE) {
+            assert_eq!(mi_option_get(PURGE_DELAY).to_string(), VALUE);
+            return;
+        }
+        let again = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "tests::the_number_is_that_of_the_purge_delay"])
+            .env(NAME, VALUE)
+            .output()
+            .unwrap();
+        assert!(again.status.success(), "{again:?}");
+    }
+}

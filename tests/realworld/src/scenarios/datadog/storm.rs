@@ -32,6 +32,10 @@ fn period(form: Form) -> Duration {
     }
 }
 
+/// The plugin's default of `onError.retryFor`: a storm that lasts longer is an Error each time, and the controller bears
+/// four in a row.
+const RETRY_FOR: Duration = Duration::from_secs(300);
+
 fn length(form: Form) -> Duration {
     10 * period(form)
 }
@@ -83,7 +87,11 @@ async fn run(stage: Stage) -> Result<()> {
         datadog.count(),
         datadog.count_status(429),
     ));
-    ensure!(errors == 0, "{errors} measurements were Errors");
+    let allowed = 3 * RUNS * (length.as_secs() / RETRY_FOR.as_secs()) as usize;
+    ensure!(
+        errors <= allowed as u64,
+        "{errors} measurements were Errors, more than {allowed}"
+    );
     let after = datadog.seen().into_iter().filter(|seen| seen.at > began + length);
     let over = after.filter(|seen| seen.status == 429).count();
     ensure!(

@@ -89,4 +89,7 @@ dist: ## static binaries, checksums and an SBOM in dist/ (ARCH=amd64 makes one)
 	tools/dist
 	tools/sbom
 
-.PHONY: help demo test fmt-check lint unit deny e2e soak fuzz bench dist
+demo-arm64: ## the demo with arm64 binaries, emulated (needs qemu-user)
+	tools/demo-arm64
+
+.PHONY: help demo demo-arm64 test fmt-check lint unit deny e2e soak fuzz bench dist

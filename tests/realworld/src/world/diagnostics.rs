@@ -46,7 +46,7 @@ impl World {
         }
         for (gateway, running) in &self.gateways {
             let live = running.live().await.unwrap_or_else(|error| error.to_string());
-            std::fs::write(folder.join(format!("live-{}.json", gateway.name())), live)?;
+            std::fs::write(folder.join(format!("live-{gateway:?}.json")), live)?;
         }
         Ok(first)
     }

@@ -216,7 +216,7 @@ impl World {
     /// When the world has no such gateway, or it does not answer.
     pub async fn live_route(&self, gateway: Gateway, route: &Value) -> Result<LiveRoute> {
         let running = self.gateways.get(&gateway);
-        let running = running.with_context(|| format!("this world has no {}", gateway.name()))?;
+        let running = running.with_context(|| format!("this world has no {gateway:?}"))?;
         running.live_route(route).await
     }
 

@@ -160,8 +160,8 @@ pub(super) type Outcome = Result<(Arc<Answered>, usize), Failure>;
 type Flight = watch::Sender<Option<Outcome>>;
 
 /// The controller works with thirty AnalysisRuns at a time and makes them one after the other, so a hundred that are due
-/// together come over half a second, on a busy machine over more than one. The longer they have been coming, the longer gathering
-/// takes, so that nobody waits much longer than the crowd has lasted; up to so many times.
+/// together come over half a second, on a busy machine over more than one. The longer they have been coming, the longer
+/// gathering takes, so that nobody waits much longer than the crowd has lasted; up to so many times.
 pub(super) const CROWDED: u32 = 8;
 /// For how long after a request with several metrics it is a crowd.
 const CROWD: Duration = Duration::from_secs(1);

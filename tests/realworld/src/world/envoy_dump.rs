@@ -1,5 +1,5 @@
-//! What an Envoy works with, from its administration interface (`/config_dump?include_eds`), where its control plane
-//! makes one of Envoy's routes of each match, with a cluster for each Service.
+//! What an Envoy works with, from its administration interface; and how to read it where the control plane makes one of
+//! Envoy's routes of each match, with a cluster for each Service.
 
 use std::collections::BTreeSet;
 
@@ -7,6 +7,17 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::LiveRoute;
+use crate::traffic;
+
+/// The dump of an Envoy whose administration interface is there, with endpoints, as JSON.
+///
+/// # Errors
+/// When it does not answer.
+pub(super) async fn fetch(administration: &str) -> Result<String> {
+    let (status, body) = traffic::fetch(&format!("http://{administration}/config_dump?include_eds")).await?;
+    ensure!(status == 200, "Envoy's administration interface: {status} {body}");
+    Ok(body)
+}
 
 /// How a control plane names things.
 pub(super) trait Names {

@@ -171,10 +171,7 @@ impl World {
             RolloutsController::start(&ground, &plan, &cluster, registrations),
             futures::future::try_join_all(gateways),
         )?;
-        let names = plan
-            .gateways
-            .iter()
-            .map(|gateway| format!(", {}", gateway.name()));
+        let names = plan.gateways.iter().map(|gateway| format!(", {gateway:?}"));
         tell(&format!(
             "Argo Rollouts {}{} are ready",
             plan.controller,

@@ -81,11 +81,12 @@ impl Contour {
                 Ok(Seen::when(code == 200, (), || format!("{code} {body}")))
             })
             .await?;
-        let bootstrap = std::process::Command::new(ground.toolbox.program(NAME)?)
+        let bootstrap = tokio::process::Command::new(ground.toolbox.program(NAME)?)
             .args(["bootstrap", &file("bootstrap.json")])
             .args(["--admin-address", &file("admin.sock")])
             .args(["--xds-address", DISCOVERY.0, "--xds-port", DISCOVERY.1])
-            .output()?;
+            .output()
+            .await?;
         ensure!(
             bootstrap.status.success(),
             "contour bootstrap: {}",
@@ -132,10 +133,7 @@ impl Contour {
     /// # Errors
     /// When it does not answer.
     pub async fn live(&self) -> Result<String> {
-        let url = format!("http://{ADMINISTRATION}/config_dump?include_eds");
-        let (status, body) = traffic::fetch(&url).await?;
-        ensure!(status == 200, "Envoy's administration interface: {status} {body}");
-        Ok(body)
+        envoy_dump::fetch(ADMINISTRATION).await
     }
 
     /// What the data plane works with for an HTTPRoute, without services that get nothing.

@@ -8,12 +8,12 @@ mod root;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::credentials::ADMIN;
 use super::gateway::{GATEWAY_NAMESPACE, Gateway, LiveRoute};
-use super::{Ground, control_plane};
+use super::{Ground, control_plane, envoy_dump};
 use crate::cluster::{Address, Cluster, Kind, parse};
 use crate::process::Process;
 use crate::tools::ENVOY;
@@ -79,13 +79,7 @@ impl EnvoyGateway {
     /// # Errors
     /// When it does not answer.
     pub async fn live(&self) -> Result<String> {
-        let (status, body) = traffic::fetch(&format!(
-            "http://{}/config_dump?include_eds",
-            self.administration()?
-        ))
-        .await?;
-        ensure!(status == 200, "Envoy's administration interface: {status} {body}");
-        Ok(body)
+        envoy_dump::fetch(&self.administration()?).await
     }
 
     /// What the data plane works with for an HTTPRoute, without services that get nothing.

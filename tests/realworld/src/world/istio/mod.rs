@@ -6,7 +6,7 @@
 
 mod live;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::credentials::ADMIN;
@@ -129,13 +129,7 @@ impl Istio {
     /// # Errors
     /// When it does not answer.
     pub async fn live(&self) -> Result<String> {
-        let url = format!("http://{ADMINISTRATION}/config_dump?include_eds");
-        let (status, body) = traffic::fetch(&url).await?;
-        ensure!(
-            status == 200,
-            "the sidecar's administration interface: {status} {body}"
-        );
-        Ok(body)
+        envoy_dump::fetch(ADMINISTRATION).await
     }
 
     /// What the sidecar works with for an HTTPRoute of a Service, without services that get nothing.

@@ -27,7 +27,7 @@ use self::sweep::Sweep;
 use crate::apply::{Applier, ApplyError};
 use crate::config::{Config, PluginName};
 use crate::events::{Events, Reason};
-use crate::intent::{Call, Intent, is_fully_promoted, is_over};
+use crate::intent::{Call, Intent, Split, is_fully_promoted, is_over};
 use crate::plan::plan_route;
 use crate::verify::{Settle, Verdict, is_asked, judge, only_failure_protects};
 
@@ -327,12 +327,13 @@ impl TrafficRouter for Router {
             );
             self.events.warn(rollout, Reason::WeightOutOfRange, &message);
         }
-        // The controller may lose the name of a Service between two writes of an Experiment's status.
-        let nameless = additional.iter().filter(|other| other.service_name.is_empty());
-        let nameless = nameless.map(|other| other.weight).sum::<i32>();
-        if nameless > 0 {
+        if let Some(Split {
+            unnamed: unnamed @ 1..,
+            ..
+        }) = &intent.split
+        {
             let message = format!(
-                "the controller asks for weight {nameless} for experiments whose Services it does not name: they get no traffic"
+                "the controller asks for weight {unnamed} for experiments whose Services it does not name: they get no traffic"
             );
             self.events.warn(rollout, Reason::WeightNotServed, &message);
         }

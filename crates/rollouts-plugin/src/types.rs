@@ -41,7 +41,7 @@ pub use self::status::{
 };
 pub use self::step::{
     Action, AnalysisStep, CanaryStep, ExperimentStep, ExperimentTemplate, PluginStep, RolloutPause,
-    SetCanaryScale,
+    SetCanaryScale, TemplateService,
 };
 pub use self::time::Time;
 pub use self::traffic::{

@@ -1,7 +1,7 @@
 //! The plugins under test: the static binaries that an operator would install.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -10,60 +10,53 @@ use crate::{console, plan};
 /// A plugin of this workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plugin {
-    /// The crate.
-    pub package: &'static str,
     /// The executable.
     pub binary: &'static str,
 }
 
 /// The traffic router.
 pub const ROUTER: Plugin = Plugin {
-    package: "gateway-api",
     binary: "rollouts-plugin-trafficrouter-gatewayapi",
 };
 
 /// The metric provider.
 pub const DATADOG: Plugin = Plugin {
-    package: "datadog",
     binary: "rollouts-plugin-metric-datadog",
 };
 
 /// The Config Management Plugin of Argo CD.
 pub const CANARY_STEPS: Plugin = Plugin {
-    package: "canary-steps",
     binary: "argocd-cmp-canary-steps",
 };
 
-/// Builds a plugin from this workspace: static, with the profile that links quickly.
+/// Builds a plugin from this workspace as `make e2e` does: static, with the profile that links quickly.
 ///
 /// # Errors
-/// When cargo fails.
+/// When `tools/dist` fails; it has said why.
 pub fn build(plugin: Plugin) -> Result<PathBuf> {
-    let Plugin { package, binary } = plugin;
-    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
-    console::say("plugin", &format!("building {binary} for {target}"));
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .current_dir(plan::repository())
-        .args([
-            "build",
-            "--quiet",
-            "--profile",
-            "quick",
-            "--package",
-            package,
-            "--bin",
-            binary,
-        ])
-        .args(["--target", &target, "--message-format", "json"])
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .context("start cargo")?;
-    if !output.status.success() {
-        bail!("cargo could not build {binary}; is the target there? `rustup target add {target}`");
+    let Plugin { binary } = plugin;
+    let (repository, architecture) = (plan::repository(), architecture()?);
+    console::say("plugin", &format!("building {binary} for {architecture}"));
+    let status = Command::new(repository.join("tools/dist"))
+        .arg(binary)
+        .envs([("ARCH", architecture), ("PROFILE", "quick")])
+        .stdout(Stdio::null())
+        .status()
+        .context("start tools/dist")?;
+    ensure!(status.success(), "tools/dist could not build {binary}");
+    Ok(repository
+        .join("dist")
+        .join(format!("linux-{architecture}"))
+        .join(binary))
+}
+
+/// This machine's, as Go and `tools/dist` spell it.
+fn architecture() -> Result<&'static str> {
+    match std::env::consts::ARCH {
+        "x86_64" => Ok("amd64"),
+        "aarch64" => Ok("arm64"),
+        other => bail!("tools/dist builds for x86_64 and aarch64, this machine is {other}"),
     }
-    executable(binary, &String::from_utf8_lossy(&output.stdout))
-        .with_context(|| format!("cargo built no {binary}"))
 }
 
 /// Refuses a file that the controller's image, which has no dynamic linker, could not start.
@@ -105,34 +98,9 @@ fn needs_interpreter(elf: &[u8]) -> bool {
         .any(|header| word(offset as usize + header * usize::from(size)) == Some(PT_INTERP))
 }
 
-/// The executable of that name in cargo's JSON messages.
-fn executable(binary: &str, messages: &str) -> Option<PathBuf> {
-    let messages = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    messages
-        .filter(|message| message["target"]["name"] == binary)
-        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .next_back()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_executable_is_taken_from_cargos_messages() {
-        let binary = ROUTER.binary;
-        let messages = format!(
-            "{{\"reason\":\"compiler-artifact\",\"target\":{{\"name\":\"gob\"}},\"executable\":null}}\n\
-             {{\"reason\":\"compiler-artifact\",\"target\":{{\"name\":\"{binary}\"}},\"executable\":\"/target/{binary}\"}}\n\
-             {{\"reason\":\"build-finished\",\"success\":true}}\n"
-        );
-        assert_eq!(
-            executable(binary, &messages),
-            Some(format!("/target/{binary}").into())
-        );
-    }
 
     /// This test is linked dynamically on glibc systems, and statically for musl.
     #[test]

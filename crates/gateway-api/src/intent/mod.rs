@@ -6,6 +6,7 @@
 mod affinity;
 mod error;
 mod managed;
+mod nameless;
 mod split;
 
 use rollouts_plugin::types::{Rollout, SetHeaderRoute, SetMirrorRoute, WeightDestination};

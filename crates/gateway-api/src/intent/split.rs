@@ -2,7 +2,7 @@
 
 use rollouts_plugin::types::{Rollout, WeightDestination};
 
-use super::IntentError;
+use super::{IntentError, nameless};
 
 /// The largest weight a backendRef may carry (Gateway API `BackendRef.weight`).
 pub const MAX_WEIGHT: u64 = 1_000_000;
@@ -25,6 +25,8 @@ pub struct Split {
     pub canary: u64,
     /// Weights of experiment Services.
     pub experiments: Vec<Experiment>,
+    /// Weight that the controller asks for experiments whose Services nobody can name. The stable Service has it.
+    pub unnamed: u64,
 }
 
 /// An experiment's share of the traffic.
@@ -34,6 +36,8 @@ pub struct Experiment {
     pub service: String,
     /// Its weight.
     pub weight: u64,
+    /// Whether the controller did not say the Service's name, so that it follows from the Rollout.
+    pub is_derived: bool,
     /// Ports of the Service. Asked for only where a rule does not have the Service yet
     /// ([`Problem::NeedsPorts`](crate::plan::Problem::NeedsPorts)).
     pub ports: Vec<u16>,
@@ -100,12 +104,18 @@ pub(super) fn split(
         .ok_or(IntentError::MaxWeight { found })?;
     let canary = u64::try_from(desired).unwrap_or(0).min(max);
     let mut experiments: Vec<Experiment> = Vec::with_capacity(additional.len());
+    let mut unnamed = 0;
+    let mut derived = nameless::services(rollout, additional).into_iter();
     for destination in additional {
-        let service = &destination.service_name;
-        if service.is_empty() {
-            // The controller names a Service for each destination that takes part in the split.
+        let is_derived = destination.service_name.is_empty();
+        let service = match is_derived {
+            true => derived.next().flatten(),
+            false => Some(destination.service_name.clone()),
+        };
+        let Some(service) = service else {
+            unnamed += u64::try_from(destination.weight).unwrap_or(0);
             continue;
-        }
+        };
         let weight = u64::try_from(destination.weight)
             .ok()
             .filter(|weight| *weight <= max)
@@ -114,11 +124,12 @@ pub(super) fn split(
                 found: destination.weight,
                 max,
             })?;
-        match experiments.iter_mut().find(|known| known.service == *service) {
+        match experiments.iter_mut().find(|known| known.service == service) {
             Some(known) => known.weight += weight,
             None => experiments.push(Experiment {
-                service: service.clone(),
+                service,
                 weight,
+                is_derived,
                 ports: Vec::new(),
             }),
         }
@@ -132,6 +143,7 @@ pub(super) fn split(
             max,
             canary,
             experiments,
+            unnamed,
         }),
         false => Err(IntentError::TooMuch {
             canary,

@@ -68,9 +68,101 @@ fn experiments_take_from_the_stable_share() {
         [Experiment {
             service: "e1".into(),
             weight: 10,
+            is_derived: false,
             ports: Vec::new()
         }]
     );
+}
+
+/// What the controller calls a template's Service is what it lost the name of.
+#[test]
+fn the_services_of_nameless_experiments_follow_from_the_rollout() {
+    let of = |templates: Value, status: Value, additional: &[WeightDestination]| {
+        let canary = json!({"stableService": "stable", "canaryService": "canary", "steps": [
+            {"experiment": {"templates": [{"name": "earlier", "weight": 5}]}},
+            {"experiment": {"templates": templates}}, {"pause": {}}, {"setWeight": 20},
+        ]});
+        let split = derive(&rollout(canary, status), 20, additional).unwrap();
+        let services = split
+            .experiments
+            .into_iter()
+            .map(|experiment| match experiment.is_derived {
+                true => format!("{}? {}", experiment.service, experiment.weight),
+                false => format!("{} {}", experiment.service, experiment.weight),
+            });
+        (services.collect::<Vec<_>>().join(", "), split.unnamed)
+    };
+    let two = json!([{"name": "a", "weight": 5}, {"name": "no-weight"}, {"name": "b", "weight": 7}]);
+    let equal = json!([{"name": "a", "weight": 5}, {"name": "b", "weight": 5}]);
+    let own_name = json!([{"name": "a", "weight": 5, "service": {"name": "mine"}}, {"name": "b", "weight": 7, "service": {}}]);
+    let at = |step: i32| json!({"currentStepIndex": step, "canary": {"currentExperiment": "web-1"}});
+    let cases = [
+        (
+            &two,
+            at(1),
+            vec![destination("", 5), destination("", 7)],
+            "web-1-a? 5, web-1-b? 7",
+            0,
+        ),
+        // Another order than the step's, and the pause behind it, in which the experiment may still run.
+        (
+            &two,
+            at(2),
+            vec![destination("", 7), destination("", 5)],
+            "web-1-b? 7, web-1-a? 5",
+            0,
+        ),
+        (
+            &two,
+            at(1),
+            vec![destination("web-1-a", 5), destination("", 7)],
+            "web-1-a 5, web-1-b? 7",
+            0,
+        ),
+        (
+            &two,
+            at(1),
+            vec![destination("", 5), destination("web-1-b", 7)],
+            "web-1-a? 5, web-1-b 7",
+            0,
+        ),
+        (
+            &equal,
+            at(1),
+            vec![destination("", 5), destination("web-1-a", 5)],
+            "web-1-b? 5, web-1-a 5",
+            0,
+        ),
+        (
+            &own_name,
+            at(1),
+            vec![destination("", 5), destination("", 7)],
+            "mine? 5, web-1-b? 7",
+            0,
+        ),
+        (
+            &two,
+            at(1),
+            vec![destination("", 5), destination("", 7), destination("", 0)],
+            "web-1-a? 5, web-1-b? 7",
+            0,
+        ),
+        // What cannot be told is not guessed.
+        (&equal, at(1), vec![destination("", 5)], "", 5),
+        (&two, at(1), vec![destination("", 6), destination("", 8)], "", 14),
+        (&two, at(0), vec![destination("", 5), destination("", 7)], "", 12),
+        (
+            &two,
+            json!({"currentStepIndex": 1}),
+            vec![destination("", 5), destination("", 7)],
+            "",
+            12,
+        ),
+    ];
+    for (templates, status, additional, services, unnamed) in cases {
+        let found = of(templates.clone(), status.clone(), &additional);
+        assert_eq!(found, (services.to_owned(), unnamed), "{status} {additional:?}");
+    }
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub fn plan_orphan(key: &RouteKey, route: &Value, owner: &str) -> Result<Plan, P
             max: 100,
             canary: 0,
             experiments: Vec::new(),
+            unnamed: 0,
         }),
         managed: Managed::NONE,
         affinity: None,

@@ -100,11 +100,25 @@ impl<'a> Routes<'a> {
                 .find_map(|result| service_without_ports(result.as_ref().err()?));
             let Some(service) = wanted else { break results };
             let ports = self.ports(&intent.namespace, &service, deadline).await;
-            let mut experiments = intent.split.iter_mut().flat_map(|split| &mut split.experiments);
-            match (ports, experiments.find(|e| e.service == service)) {
-                (Ok(ports), Some(experiment)) => experiment.ports = ports,
-                (Ok(_), None) => break results,
-                (Err(problem), _) => {
+            let experiments = intent.split.as_mut().map(|split| &mut split.experiments);
+            let Some(experiments) = experiments else {
+                break results;
+            };
+            let Some(at) = experiments.iter().position(|known| known.service == service) else {
+                break results;
+            };
+            match ports {
+                Ok(ports) => experiments[at].ports = ports,
+                // One without ports never has a Service, and a name is not a reason to hold up a release.
+                Err(problem) if experiments[at].is_derived => {
+                    let message = format!(
+                        "{problem}; the controller does not name it, and its weight {} is not given to it",
+                        experiments[at].weight
+                    );
+                    events.warn(rollout, Reason::WeightNotServed, &message);
+                    experiments.remove(at);
+                }
+                Err(problem) => {
                     // Of the routes that need it alone; the others are as they should be.
                     let told = |(result, target): (Result<Applied, RouteError>, &RouteTarget)| match result {
                         Err(error) if service_without_ports(&error).is_some() => {

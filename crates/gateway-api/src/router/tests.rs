@@ -336,16 +336,73 @@ async fn an_experiments_ports_are_looked_up_once() {
     );
 }
 
-/// Seen of argo-rollouts 1.10.1 on a busy machine, for as long as the experiment ran.
-#[tokio::test(start_paused = true)]
-async fn an_experiment_without_the_name_of_its_service_is_told() {
-    let fake = Fake::new(vec![]);
-    let router = router(&fake);
-    let nameless = [10, 15].map(|weight| WeightDestination {
+/// At a step that is an experiment with two weights, without managed routes.
+fn experimenting() -> Rollout {
+    let mut stored = stored(json!({"httpRoute": "web"}), 0);
+    stored["spec"]["strategy"]["canary"]["steps"] = json!([{"experiment": {"templates": [
+        {"name": "baseline", "specRef": "stable", "weight": 10}, {"name": "candidate", "specRef": "canary", "weight": 15},
+    ]}}]);
+    stored["status"]["canary"] = json!({"currentExperiment": "web-b-2-0"});
+    parse(&stored)
+}
+
+fn nameless() -> [WeightDestination; 2] {
+    [10, 15].map(|weight| WeightDestination {
         weight,
         ..Default::default()
+    })
+}
+
+/// Seen of argo-rollouts 1.10.1 on a busy machine, for as long as the experiment ran.
+#[tokio::test(start_paused = true)]
+async fn an_experiment_whose_services_lost_their_names_gets_its_traffic() {
+    let fake = Fake::new(vec![]);
+    let router = router(&fake);
+    for template in ["baseline", "candidate"] {
+        let path = format!("/api/v1/namespaces/shop/services/web-b-2-0-{template}");
+        fake.add(&path, json!({"spec": {"ports": [{"port": 8080}]}}));
+    }
+    let running = experimenting();
+    for verbs in ["GET GET GET GET GET PUT", "GET"] {
+        fake.verbs();
+        router.set_weight(&running, 20, &nameless()).await.unwrap();
+        assert_eq!(fake.verbs(), verbs);
+    }
+    assert_eq!(
+        fake.web()["spec"]["rules"][0]["backendRefs"],
+        json!([
+            {"name": "stable", "port": 80, "weight": 55}, {"name": "canary", "port": 80, "weight": 20},
+            {"name": "web-b-2-0-baseline", "port": 8080, "weight": 10},
+            {"name": "web-b-2-0-candidate", "port": 8080, "weight": 15},
+        ])
+    );
+    assert_eq!(fake.events().await, [""; 0]);
+    router.set_weight(&running, 20, &[]).await.unwrap();
+    assert_eq!(fake.weights(), "80:20");
+}
+
+/// The controller makes no Service for pods without ports (Go: `experiments/experiment.go` `createTemplateService`), and
+/// a plugin may not be allowed to read Services.
+#[tokio::test(start_paused = true)]
+async fn an_experiment_without_a_service_is_told_and_holds_up_nothing() {
+    let fake = Fake::new(vec![]);
+    let router = router(&fake);
+    router
+        .set_weight(&experimenting(), 20, &nameless())
+        .await
+        .unwrap();
+    assert_eq!(fake.weights(), "80:20");
+    let mut events = fake.events().await;
+    events.sort();
+    let [baseline, candidate] = [("baseline", 10), ("candidate", 15)].map(|(template, weight)| {
+        format!(
+            "WeightNotServed: experiment Service \"web-b-2-0-{template}\" cannot be read: the API server answered 404 \
+             NotFound: because of NotFound; the controller does not name it, and its weight {weight} is not given to it"
+        )
     });
-    router.set_weight(&web(), 20, &nameless).await.unwrap();
+    assert_eq!(events, [baseline, candidate]);
+
+    router.set_weight(&web(), 20, &nameless()).await.unwrap();
     assert_eq!(fake.weights(), "80:20");
     assert_eq!(
         fake.events().await,

@@ -134,6 +134,18 @@ pub struct ExperimentTemplate {
     /// Share of the traffic. 0 travels as [`None`].
     #[serde(rename = "Weight", alias = "weight")]
     pub weight: Option<i32>,
+    /// The Service that is made for it; one with a weight has one also without this.
+    #[serde(rename = "Service", alias = "service")]
+    pub service: Option<TemplateService>,
+}
+
+/// `v1alpha1.TemplateService`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TemplateService {
+    /// Name of the Service; the controller chooses one where it is empty.
+    #[serde(rename = "Name", alias = "name")]
+    pub name: String,
 }
 
 /// `v1alpha1.PluginStep`.

@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 use conditions::{Condition, Value, evaluate};
 use serde::Deserialize;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Results and conditions as AnalysisTemplates have them.
 const TYPICAL: [(&str, &str); 8] = [
     ("f:0.03", "result < 0.05"),

@@ -10,6 +10,7 @@ mod envoy;
 mod envoy_dump;
 mod gateway;
 mod istio;
+mod proxy;
 mod rollouts;
 mod traefik;
 

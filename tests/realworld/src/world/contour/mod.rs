@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::credentials::ADMIN;
 use super::gateway::{GATEWAY_NAMESPACE, Gateway, LiveRoute};
+use super::proxy::Proxy;
 use super::{Ground, control_plane, envoy_dump};
 use crate::cluster::Cluster;
 use crate::process::Process;
-use crate::tools::ENVOY;
 use crate::traffic;
 use crate::wait::Seen;
 
@@ -34,7 +34,7 @@ const ADMINISTRATION: &str = "127.0.0.1:9001";
 #[derive(Debug)]
 pub struct Contour {
     control_plane: Process,
-    proxy: Process,
+    proxy: Proxy,
 }
 
 impl Contour {
@@ -92,40 +92,16 @@ impl Contour {
             "contour bootstrap: {}",
             String::from_utf8_lossy(&bootstrap.stderr)
         );
-        let proxy = ground
-            .start_as(
-                PROXY,
-                ENVOY.name,
-                &[
-                    "--config-path",
-                    &file("bootstrap.json"),
-                    "--service-cluster",
-                    NAMESPACE,
-                    "--service-node",
-                    PROXY,
-                    "--use-dynamic-base-id",
-                    "--log-level",
-                    "warning",
-                    // What a control plane does that Envoy will forbid one day.
-                    "--component-log-level",
-                    "misc:error",
-                ],
-                &[],
-            )
-            .await?;
-        proxy
-            .ready("Contour's Envoy to know its control plane", async || {
-                let (code, body) = traffic::fetch(&format!("http://{ADMINISTRATION}/ready")).await?;
-                Ok(Seen::when(code == 200, (), || format!("{code} {body}")))
-            })
-            .await?;
+        let options = ["--service-cluster", NAMESPACE, "--service-node", PROXY];
+        let bootstrap = folder.join("bootstrap.json");
+        let proxy = Proxy::start(ground, PROXY, &bootstrap, &options, ADMINISTRATION).await?;
         Ok(Self { control_plane, proxy })
     }
 
     /// Its processes.
     #[must_use]
     pub fn processes(&self) -> [&Process; 2] {
-        [&self.control_plane, &self.proxy]
+        [&self.control_plane, self.proxy.process()]
     }
 
     /// All that Envoy tells about the configuration it works with, as JSON.
@@ -133,7 +109,7 @@ impl Contour {
     /// # Errors
     /// When it does not answer.
     pub async fn live(&self) -> Result<String> {
-        envoy_dump::fetch(ADMINISTRATION).await
+        self.proxy.live().await
     }
 
     /// What the data plane works with for an HTTPRoute, without services that get nothing.

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use super::credentials::ADMIN;
 use super::gateway::LiveRoute;
+use super::proxy::Proxy;
 use super::{Ground, control_plane, envoy_dump};
 use crate::cluster::Cluster;
 use crate::process::Process;
-use crate::tools::ENVOY;
 use crate::traffic;
 use crate::wait::Seen;
 
@@ -44,7 +44,7 @@ discoverySelectors:
 #[derive(Debug)]
 pub struct Istio {
     control_plane: Process,
-    sidecar: Process,
+    sidecar: Proxy,
 }
 
 impl Istio {
@@ -89,29 +89,7 @@ impl Istio {
                 Ok(Seen::when(code == 200, (), || format!("{code} {body}")))
             })
             .await?;
-        let sidecar = ground
-            .start_as(
-                SIDECAR,
-                ENVOY.name,
-                &[
-                    "--config-path",
-                    &config.display().to_string(),
-                    "--use-dynamic-base-id",
-                    "--log-level",
-                    "warning",
-                    // What a control plane does that Envoy will forbid one day.
-                    "--component-log-level",
-                    "misc:error",
-                ],
-                &[],
-            )
-            .await?;
-        sidecar
-            .ready("the sidecar to know its control plane", async || {
-                let (code, body) = traffic::fetch(&format!("http://{ADMINISTRATION}/ready")).await?;
-                Ok(Seen::when(code == 200, (), || format!("{code} {body}")))
-            })
-            .await?;
+        let sidecar = Proxy::start(ground, SIDECAR, &config, &[], ADMINISTRATION).await?;
         Ok(Self {
             control_plane,
             sidecar,
@@ -121,7 +99,7 @@ impl Istio {
     /// Its processes.
     #[must_use]
     pub fn processes(&self) -> [&Process; 2] {
-        [&self.control_plane, &self.sidecar]
+        [&self.control_plane, self.sidecar.process()]
     }
 
     /// All that the sidecar tells about the configuration it works with, as JSON.
@@ -129,7 +107,7 @@ impl Istio {
     /// # Errors
     /// When it does not answer.
     pub async fn live(&self) -> Result<String> {
-        envoy_dump::fetch(ADMINISTRATION).await
+        self.sidecar.live().await
     }
 
     /// What the sidecar works with for an HTTPRoute of a Service, without services that get nothing.

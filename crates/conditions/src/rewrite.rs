@@ -7,13 +7,14 @@ mod fold;
 mod loops;
 mod membership;
 
+use crate::builtins::Builtin;
 use crate::error::{Failure, Fault};
-use crate::syntax::{Node, NodeId, NodeKind, Tree};
+use crate::syntax::{Node, NodeId, NodeKind, Operator, Tree};
 use crate::types::Type;
 
 /// # Errors
 /// A division by zero that shows without running.
-pub(crate) fn rewrite(tree: &mut Tree, root: NodeId, visits: usize) -> Result<NodeId, Failure> {
+pub(crate) fn rewrite(tree: &mut Tree, mut root: NodeId, visits: usize) -> Result<NodeId, Failure> {
     /// expr gives up then.
     const ROUNDS: usize = 1001;
 
@@ -21,7 +22,9 @@ pub(crate) fn rewrite(tree: &mut Tree, root: NodeId, visits: usize) -> Result<No
         tree,
         visits_left: visits,
     };
-    let mut root = walker.walk(root, &mut membership::in_list)?;
+    if walker.tree.has(is_in) {
+        root = walker.walk(root, &mut membership::in_list)?;
+    }
     for _ in 0..ROUNDS {
         let mut applied = false;
         root = walker.walk(root, &mut |tree, id| fold::fold(tree, id, &mut applied))?;
@@ -29,23 +32,53 @@ pub(crate) fn rewrite(tree: &mut Tree, root: NodeId, visits: usize) -> Result<No
             break;
         }
     }
+    // Most conditions have nothing that these look for, and the way through the tree is spared.
+    type Subject = fn(&NodeKind) -> bool;
     type Infallible = fn(&mut Tree, NodeId) -> NodeId;
-    let before: [Infallible; 5] = [
-        membership::in_range,
-        loops::filter_map,
-        loops::filter_len,
-        loops::filter_last,
-        loops::filter_first,
+    let before: [(Subject, Infallible); 5] = [
+        (is_in, membership::in_range),
+        (is_filter, loops::filter_map),
+        (is_filter, loops::filter_len),
+        (is_filter, loops::filter_last),
+        (is_filter, loops::filter_first),
     ];
-    for rule in before {
-        root = walker.walk(root, &mut |tree, id| Ok(rule(tree, id)))?;
+    for (subject, rule) in before {
+        if walker.tree.has(subject) {
+            root = walker.walk(root, &mut |tree, id| Ok(rule(tree, id)))?;
+        }
     }
-    root = walker.walk(root, &mut loops::combine)?;
+    if walker.tree.has(is_quantifier) {
+        root = walker.walk(root, &mut loops::combine)?;
+    }
     let after: [Infallible; 2] = [loops::sum_array, loops::sum_map];
     for rule in after {
-        root = walker.walk(root, &mut |tree, id| Ok(rule(tree, id)))?;
+        if walker.tree.has(is_sum) {
+            root = walker.walk(root, &mut |tree, id| Ok(rule(tree, id)))?;
+        }
     }
     Ok(root)
+}
+
+fn is_in(kind: &NodeKind) -> bool {
+    matches!(
+        kind,
+        NodeKind::Binary {
+            operator: Operator::In,
+            ..
+        }
+    )
+}
+
+fn is_filter(kind: &NodeKind) -> bool {
+    matches!(kind, NodeKind::Builtin(call) if call.builtin == Builtin::Filter)
+}
+
+fn is_quantifier(kind: &NodeKind) -> bool {
+    matches!(kind, NodeKind::Builtin(call) if matches!(call.builtin, Builtin::All | Builtin::Any | Builtin::None))
+}
+
+fn is_sum(kind: &NodeKind) -> bool {
+    matches!(kind, NodeKind::Builtin(call) if call.builtin == Builtin::Sum)
 }
 
 struct Walker<'t> {
@@ -65,11 +98,13 @@ impl Walker<'_> {
         };
         self.visits_left = left;
 
-        // The children leave the node while they are walked, so that nothing is copied.
-        let mut kind = std::mem::replace(&mut self.tree[id].kind, NodeKind::Nil);
-        let walked = self.walk_children(&mut kind, rule);
-        self.tree[id].kind = kind;
-        walked?;
+        if self.tree.kind(id).has_children() {
+            // They leave the node while they are walked, so that nothing is copied.
+            let mut kind = std::mem::replace(&mut self.tree[id].kind, NodeKind::Nil);
+            let walked = self.walk_children(&mut kind, rule);
+            self.tree[id].kind = kind;
+            walked?;
+        }
         rule(self.tree, id)
     }
 

@@ -16,8 +16,8 @@ use crate::value::{Datum, Text};
 pub(crate) fn emit(tree: &Tree, root: NodeId, max_ops: usize) -> Result<Program, Failure> {
     let mut emitter = Emitter {
         tree,
-        code: Vec::new(),
-        places: Vec::new(),
+        code: Vec::with_capacity(tree.len()),
+        places: Vec::with_capacity(tree.len()),
         constants: Vec::new(),
         patterns: Vec::new(),
         variables: 0,

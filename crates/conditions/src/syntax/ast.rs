@@ -99,6 +99,19 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
+    /// An empty tree that seldom has to grow: most words have three letters or more with the blank behind them.
+    pub(crate) fn with_room_for(source: &str) -> Self {
+        const MOST: usize = 64;
+        Self {
+            nodes: Vec::with_capacity(MOST.min(source.len() / 3)),
+        }
+    }
+
+    /// Number of nodes, also of those that are no longer reached.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
     pub(crate) fn add(&mut self, kind: NodeKind, at: u32) -> NodeId {
         // The parser stops at its node budget, and the optimizer adds a few nodes to each.
         let id = NodeId(u32::try_from(self.nodes.len()).expect("a tree is bounded by its node budget"));
@@ -113,6 +126,11 @@ impl Tree {
 
     pub(crate) fn kind(&self, id: NodeId) -> &NodeKind {
         &self[id].kind
+    }
+
+    /// Whether any node is of this kind, be it one that is no longer reached.
+    pub(crate) fn has(&self, wanted: impl Fn(&NodeKind) -> bool) -> bool {
+        self.nodes.iter().any(|node| wanted(&node.kind))
     }
 
     /// The text of a string literal.
@@ -145,6 +163,21 @@ impl std::ops::IndexMut<NodeId> for Tree {
 }
 
 impl NodeKind {
+    /// Whether nodes of this kind have children.
+    pub(crate) fn has_children(&self) -> bool {
+        !matches!(
+            self,
+            Self::Nil
+                | Self::Identifier(_)
+                | Self::Integer(_)
+                | Self::Float(_)
+                | Self::Bool(_)
+                | Self::Text(_)
+                | Self::Constant(_)
+                | Self::Pointer(_)
+        )
+    }
+
     /// Calls `each` with every child, except the loop body that the optimizer moved into a `filter`.
     pub(crate) fn each_child(&self, mut each: impl FnMut(NodeId)) {
         match self {

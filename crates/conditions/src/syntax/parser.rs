@@ -25,7 +25,7 @@ pub(crate) fn parse(source: &str, limits: &Limits) -> Result<(Tree, NodeId), Fai
             at: 0,
         },
         stashed: None,
-        tree: Tree::default(),
+        tree: Tree::with_room_for(source),
         limits,
         nodes: 0,
         nesting: 0,

@@ -143,7 +143,10 @@ pub async fn prepare(job: &Job<'_>) -> Result<Prepared, GenerateError> {
     for (section, value) in parameters.rendering.clone() {
         plan::lay_rendering(&mut rendering, &section, value).map_err(ParameterError)?;
     }
-    let value_file_schemes = value_file_schemes(&mut rendering);
+    let value_file_schemes = value_file_schemes(&mut rendering).map_err(|problem| SettingsError {
+        file: "operator's settings".to_owned(),
+        problem,
+    })?;
     let options = Options::read(&rendering)?;
     let request = Request {
         checkout: job.checkout,
@@ -223,16 +226,32 @@ fn application(job: &Job<'_>, parameters: Parameters) -> Application {
 }
 
 /// Takes the operator's list of schemes out of the options; https and http where there is none, as Argo CD has it.
-fn value_file_schemes(rendering: &mut serde_json::Map<String, serde_json::Value>) -> Vec<String> {
+///
+/// # Errors
+/// When it is neither a list of text nor text with commas, which argocd-cm has.
+fn value_file_schemes(
+    rendering: &mut serde_json::Map<String, serde_json::Value>,
+) -> Result<Vec<String>, String> {
     let helm = rendering
         .get_mut("helm")
         .and_then(serde_json::Value::as_object_mut);
     let listed = helm.and_then(|helm| helm.remove("valueFilesSchemes"));
+    let texts = |text: &str| {
+        let texts = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+        texts.map(str::to_owned).collect()
+    };
+    let wrong = |value: &serde_json::Value| {
+        format!("helm.valueFilesSchemes is {value}; it takes a list of text like [https]")
+    };
     match listed {
-        Some(serde_json::Value::Array(list)) => list
-            .iter()
-            .filter_map(|v| v.as_str().map(str::to_owned))
-            .collect(),
-        _ => ["https", "http"].map(str::to_owned).to_vec(),
+        None | Some(serde_json::Value::Null) => Ok(texts("https,http")),
+        Some(serde_json::Value::String(text)) => Ok(texts(&text)),
+        Some(serde_json::Value::Array(list)) => {
+            let list = list
+                .iter()
+                .map(|v| v.as_str().map(str::to_owned).ok_or_else(|| wrong(v)));
+            list.collect()
+        }
+        Some(other) => Err(wrong(&other)),
     }
 }

@@ -26,7 +26,8 @@ pub(super) struct Migrate {
 }
 
 impl Migrate {
-    /// Prints or writes the file with every Application in the plugin's form; all else stays byte for byte.
+    /// Prints or writes the file with every Application in the plugin's form; all else stays byte for byte, but for the list
+    /// of `sources`, which is written anew.
     pub(super) fn run(&self) -> anyhow::Result<()> {
         let file = self.file.display().to_string();
         let mut text = std::fs::read_to_string(&self.file).with_context(|| file.clone())?;
@@ -129,8 +130,17 @@ fn plugin_of(source: &Map<String, Value>, name: &str) -> anyhow::Result<Option<V
     let mut parameters = Vec::new();
     for section in ["helm", "kustomize", "directory"] {
         let fields = source.get(section).and_then(Value::as_object);
-        for (field, value) in fields.into_iter().flatten() {
-            let text = value.to_string();
+        // A field that is left empty says nothing.
+        let said = fields.into_iter().flatten().filter(|(_, value)| !value.is_null());
+        for (field, value) in said {
+            // Argo CD fills in variables of its own, here as there.
+            let text = value
+                .to_string()
+                .replace("\"$ARGOCD_", "\"")
+                .replace("\"${ARGOCD_", "\"");
+            if (section, field.as_str()) == ("kustomize", "version") {
+                bail!("kustomize.version: this plugin has one kustomize, the one beside it");
+            }
             if section == "helm"
                 && matches!(field.as_str(), "valueFiles" | "fileParameters")
                 && text.contains("\"$")
@@ -254,8 +264,21 @@ spec:
     fn what_a_plugin_cannot_have_is_an_error() {
         let text = "kind: Application\nspec: {source: {path: a, helm: {valueFiles: [$values/a.yaml]}}}\n";
         assert!(migrate(text).unwrap_err().contains("refers to another source"));
+        let text = "kind: Application\nspec: {source: {path: a, kustomize: {version: v4.5.7}}}\n";
+        assert!(migrate(text).unwrap_err().contains("has one kustomize"));
         let text = "kind: Application\nspec: {sources: [{path: a}, {path: b}]}\n";
         assert!(migrate(text).unwrap_err().contains("--source"));
+    }
+
+    /// `releaseName:` became the text "null", and every object another name.
+    #[test]
+    fn empty_fields_are_left_out_and_argo_cds_variables_are_no_sources() {
+        let text = "kind: Application\nspec: {source: {path: a, helm: {releaseName: , valueFiles: [$ARGOCD_APP_NAME/a.yaml]}}}\n";
+        let new = edit::read(&migrate(text).unwrap()).unwrap();
+        assert_eq!(
+            new["spec"]["source"]["plugin"]["parameters"],
+            json!([{"name": "helm.valueFiles", "array": ["$ARGOCD_APP_NAME/a.yaml"]}])
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::policy::Rule;
 use crate::edit;
-use crate::syntax::{Choice, Item, is_preset_name, nearest};
+use crate::syntax::{Choice, Item, Word, is_preset_name, nearest};
 
 /// The preset that is always there: two short steps, so that a Rollout with traffic routing is not cut over at once.
 const RAMP: &str = "10,pause:10s,50,pause:10s,100";
@@ -71,7 +71,17 @@ impl Settings {
             file: file.to_owned(),
             problem,
         };
-        let value = edit::read(text).map_err(|e| fail(e.to_string()))?;
+        let documents = edit::split(text).map_err(|e| fail(e.to_string()))?;
+        let mut values = Vec::new();
+        for document in documents {
+            let value = edit::read(&text[document.range])
+                .map_err(|e| fail(format!("line {}: {}", document.line + e.line - 1, e.problem)))?;
+            values.extend(Some(value).filter(|value| !value.is_null()));
+        }
+        if values.len() > 1 {
+            return Err(fail("it holds more than one document".into()));
+        }
+        let value = values.pop().unwrap_or_default();
         let map = match value {
             Value::Null => return Ok(self),
             Value::Object(map) => map,
@@ -103,7 +113,7 @@ impl Settings {
                 if owner == Owner::Repository {
                     lay_rendering(&mut self.rendering, field, value)?;
                 } else {
-                    lay_over(self.rendering.entry(field), value);
+                    lay_over(&mut self.rendering, field, value)?;
                 }
             }
             ("policy", Owner::Operator) => self.policy = Rule::list(&value)?,
@@ -152,16 +162,25 @@ pub(crate) fn lay_rendering(
     {
         return Err(format!("{name} can only be set by the operator"));
     }
-    lay_over(rendering.entry(section), value);
-    Ok(())
+    lay_over(rendering, section, value)
 }
 
-/// Fields of a mapping replace those before; all else replaces the whole.
-fn lay_over(before: serde_json::map::Entry<'_>, value: Value) {
-    match (before.or_insert(Value::Null), value) {
-        (Value::Object(before), Value::Object(value)) => before.extend(value),
-        (before, value) => *before = value,
+/// Lays fields of a mapping over those before; nothing is laid by a section that is left empty.
+fn lay_over(rendering: &mut Map<String, Value>, section: &str, value: Value) -> Result<(), String> {
+    match value {
+        Value::Null => {}
+        Value::Object(fields) if section != "source" => match rendering.get_mut(section) {
+            Some(Value::Object(before)) => before.extend(fields),
+            _ => _ = rendering.insert(section.to_owned(), Value::Object(fields)),
+        },
+        value if section == "source" => _ = rendering.insert(section.to_owned(), value),
+        other => {
+            return Err(format!(
+                "{section} is {other}; it takes fields like spec.source.{section}"
+            ));
+        }
     }
+    Ok(())
 }
 
 /// Reads the state that holds when nothing is set.
@@ -174,9 +193,16 @@ pub(super) fn default(value: &Value) -> Result<Option<Choice>, String> {
         // Without quotes `off` and `on` are truth values to YAML.
         Value::Bool(value) => value.to_string(),
         Value::Null => return Ok(None),
-        other => {
+        Value::Number(_) | Value::Array(_) => {
+            let steps = Choice::parse_preset(value).map_err(|e| format!("default: {e}"))?;
+            return Ok(Some(Choice {
+                word: Word::Steps(steps),
+                release: None,
+            }));
+        }
+        Value::Object(_) => {
             return Err(format!(
-                "default is {other}; it takes git, on, off, a preset or steps"
+                "default is {value}; it takes git, on, off, a preset or steps"
             ));
         }
     };
@@ -190,7 +216,7 @@ pub(super) fn default(value: &Value) -> Result<Option<Choice>, String> {
 pub(super) fn preset(name: &str, steps: &Value) -> Result<Vec<Item>, String> {
     if !is_preset_name(name) {
         return Err(format!(
-            "presets.{name}: a name is lower-case letters, digits, - and _, and no word like on or off"
+            "presets.{name}: a name is lower-case letters, digits, -, _ and ., and no word like on or off"
         ));
     }
     Choice::parse_preset(steps).map_err(|e| format!("presets.{name}: {e}"))
@@ -249,7 +275,7 @@ mod tests {
             ("presets: [a]", "f: presets must be a mapping from names to steps"),
             (
                 "presets: {Careful: 5}",
-                "f: presets.Careful: a name is lower-case letters, digits, - and _, and no word like on or off",
+                "f: presets.Careful: a name is lower-case letters, digits, -, _ and ., and no word like on or off",
             ),
             (
                 "presets: {a: '5,x'}",
@@ -276,6 +302,44 @@ mod tests {
             let error = lay(text, Owner::Repository).unwrap_err();
             assert!(error.starts_with(expected), "{text}: {error}");
         }
+    }
+
+    /// A repository's empty `helm:` took the operator's fields away.
+    #[test]
+    fn a_section_that_is_left_empty_takes_nothing_away() {
+        let operator = "helm: {valueFilesSchemes: []}\nkustomize: {buildOptions: --x}\n";
+        let settings = lay(operator, Owner::Operator).unwrap();
+        let before = settings.rendering.clone();
+        let settings = settings
+            .lay("g", "helm:\nkustomize: ~\n", Owner::Repository)
+            .unwrap();
+        assert_eq!(settings.rendering, before);
+        let error = settings.lay("g", "helm: none", Owner::Repository).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "g: helm is \"none\"; it takes fields like spec.source.helm"
+        );
+    }
+
+    #[test]
+    fn defaults_may_be_steps_of_any_spelling() {
+        for text in [
+            "default: 25",
+            "default: '25'",
+            "default: [25]",
+            "default:\n- setWeight: 25",
+        ] {
+            let (choice, _) = lay(text, Owner::Repository).unwrap().default.unwrap();
+            assert_eq!(choice.word.to_string(), "25", "{text}");
+        }
+    }
+
+    /// A second document was passed over, be it one with a policy.
+    #[test]
+    fn a_second_document_is_refused() {
+        let error = lay("default: off\n---\npolicy: []\n", Owner::Operator).unwrap_err();
+        assert_eq!(error, "f: it holds more than one document");
+        assert!(lay("---\ndefault: off\n---\n# nothing\n", Owner::Operator).is_ok());
     }
 
     #[test]

@@ -47,7 +47,17 @@ pub(super) async fn render(
     }
     let text = match first {
         Err(ProcessError::Failed { stderr, .. }) if misses_dependencies(&stderr) => {
+            // `helm dependency build` writes; where the files are somebody's, it writes to a copy.
+            let copy = match request.borrowed {
+                true => Some(request.copy_into(home.path())?),
+                false => None,
+            };
+            let helm = Helm {
+                checkout: copy.as_ref().unwrap_or(checkout),
+                ..helm
+            };
             helm.build_dependencies().await?;
+            let args = helm.template_args(options, schemes, request.release(options))?;
             helm.run(args).await
         }
         other => other,
@@ -58,6 +68,9 @@ pub(super) async fn render(
         text,
     }])
 }
+
+/// As Argo CD lists them: versions, and kinds in versions.
+const ROLLOUT_API: &str = "argoproj.io/v1alpha1,argoproj.io/v1alpha1/Rollout";
 
 struct Helm<'h> {
     checkout: &'h Checkout,
@@ -128,9 +141,10 @@ impl Helm<'_> {
             args.path("--values", &file);
         }
         let own = options.api_versions.iter().map(String::as_str);
+        // An announcement comes without what the cluster serves; one with this plugin serves Rollouts.
         let cluster = env
             .get("KUBE_API_VERSIONS")
-            .unwrap_or_default()
+            .unwrap_or(ROLLOUT_API)
             .split(',')
             .filter(|v| !v.is_empty());
         let own_set = !options.api_versions.is_empty();
@@ -326,12 +340,14 @@ mod tests {
         );
     }
 
+    /// A chart that looks for the kind had no row in the dashboard, and its value was said to be gone.
     #[test]
-    fn nothing_that_is_unknown_is_passed() {
+    fn of_what_is_unknown_only_rollouts_are_passed() {
         // An announcement knows neither namespace nor cluster.
         assert_eq!(
             args(&HelmOptions::default(), &[]).join(" "),
-            "template . --name-template shop --include-crds"
+            "template . --name-template shop --api-versions argoproj.io/v1alpha1 \
+             --api-versions argoproj.io/v1alpha1/Rollout --include-crds"
         );
     }
 }

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -28,13 +28,7 @@ pub(super) async fn render(
     let edits = edits(request, options)?;
     // `kustomize edit` writes; where the files are somebody's, it writes to a copy.
     let copy = if request.borrowed && (!edits.is_empty() || !options.patches.is_empty()) {
-        let folder = home.join("copy");
-        copy_tree(original.root(), &folder).map_err(|e| RenderError::io(&e, original.root(), original))?;
-        let relative = original
-            .app()
-            .strip_prefix(original.root())
-            .unwrap_or(Path::new("."));
-        Some(Checkout::open(&folder, &relative.to_string_lossy())?)
+        Some(request.copy_into(home)?)
     } else {
         None
     };
@@ -214,24 +208,4 @@ fn add_patches(checkout: &Checkout, patches: &[Value]) -> Result<(), RenderError
     all.extend(patches.iter().cloned());
     // JSON is YAML.
     fs::write(&file, value.to_string()).map_err(|e| RenderError::io(&e, &file, checkout))
-}
-
-/// Copies a folder; links stay links.
-fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            if entry.file_name() != ".git" {
-                copy_tree(&source, &target)?;
-            }
-        } else if kind.is_symlink() {
-            std::os::unix::fs::symlink(fs::read_link(&source)?, &target)?;
-        } else if kind.is_file() {
-            fs::copy(&source, &target)?;
-        }
-    }
-    Ok(())
 }

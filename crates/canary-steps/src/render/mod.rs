@@ -9,6 +9,7 @@ mod options;
 mod plain;
 mod process;
 
+use std::fs;
 use std::path::Path;
 
 use tokio::time::Instant;
@@ -122,6 +123,37 @@ impl Request<'_> {
     fn private_folder(&self) -> Result<tempfile::TempDir, RenderError> {
         tempfile::tempdir_in(self.private).map_err(|e| RenderError::io(&e, self.private, self.checkout))
     }
+
+    /// The same files where they may be written.
+    fn copy_into(&self, home: &Path) -> Result<Checkout, RenderError> {
+        let (original, folder) = (self.checkout, home.join("copy"));
+        copy_tree(original.root(), &folder).map_err(|e| RenderError::io(&e, original.root(), original))?;
+        let relative = original
+            .app()
+            .strip_prefix(original.root())
+            .unwrap_or(Path::new("."));
+        Checkout::open(&folder, &relative.to_string_lossy())
+    }
+}
+
+/// Copies a folder; links stay links.
+fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            if entry.file_name() != ".git" {
+                copy_tree(&source, &target)?;
+            }
+        } else if kind.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(&source)?, &target)?;
+        } else if kind.is_file() {
+            fs::copy(&source, &target)?;
+        }
+    }
+    Ok(())
 }
 
 /// What makes the manifests of a folder where nothing says so.

@@ -332,6 +332,11 @@ impl Field<'_> {
                 let texts = texts.ok_or_else(|| self.wrong("a list of text"))?;
                 Ok(texts.into_iter().filter(|t| !t.is_empty()).collect())
             }
+            Value::String(text) if text.trim_start().starts_with('[') => Field {
+                name: self.name.clone(),
+                value: &self.structured()?,
+            }
+            .texts(),
             Value::String(text) => {
                 let parts = text.split([',', '\n']).map(str::trim).filter(|t| !t.is_empty());
                 Ok(parts.map(str::to_owned).collect())
@@ -419,6 +424,8 @@ mod tests {
         let read = options(&application).unwrap();
         assert_eq!(read, options(&parameters).unwrap());
         assert_eq!(read.helm.value_files, ["a", "b"]);
+        let json = options(&json!({"helm": {"valueFiles": "[\"a\", \"b,c\"]"}})).unwrap();
+        assert_eq!(json.helm.value_files, ["a", "b,c"]);
         let forced =
             options(&json!({"helm": {"parameters": [{"name": "x", "value": "1", "forceString": true}]}}));
         assert!(forced.unwrap().helm.parameters[0].force_string);

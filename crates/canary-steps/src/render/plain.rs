@@ -83,10 +83,35 @@ fn pattern(field: &str, text: Option<&str>) -> Result<Option<GlobMatcher>, Rende
     let Some(text) = text.filter(|t| !t.is_empty()) else {
         return Ok(None);
     };
-    // Without separators `*` also crosses folders, as gobwas/glob has it.
-    let glob = globset::GlobBuilder::new(text).literal_separator(false).build();
+    // As gobwas/glob without separators: `*` also crosses folders.
+    let glob = globset::GlobBuilder::new(&as_globset(text))
+        .literal_separator(false)
+        .empty_alternates(true)
+        .build();
     glob.map(|g| Some(g.compile_matcher()))
         .map_err(|e| RenderError::Unsupported(format!("directory.{field} is no pattern: {e}")))
+}
+
+/// A pattern of gobwas/glob in the words of globset. `**` is nothing but `*` there, so that `**/a` is in some folder, and
+/// only `!` turns a class around.
+fn as_globset(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len() + 2);
+    let mut chars = pattern.chars().peekable();
+    while let Some(c) = chars.next() {
+        out.push(c);
+        match c {
+            '\\' => out.extend(chars.next()),
+            '*' => while chars.next_if_eq(&'*').is_some() {},
+            '[' if chars.next_if_eq(&'^').is_some() => {
+                // Behind the others it is one of them.
+                let class: String = std::iter::from_fn(|| chars.next_if(|c| *c != ']')).collect();
+                out.push_str(&class);
+                out.push('^');
+            }
+            _ => {}
+        }
+    }
+    out
 }
 
 fn is_manifest(file: &Path) -> bool {
@@ -270,6 +295,18 @@ mod tests {
             ["b.yaml", "e/f.yaml"]
         );
         assert_eq!(names(&files, &options(true, "e*", "")), ["e/f.yaml"]);
+        // As gobwas/glob v0.2.3 has it, which was run beside it.
+        for (pattern, expected) in [
+            ("**/f.yaml", &["e/f.yaml"][..]),
+            ("**/b.yaml", &[]),
+            ("{,e/}*.yaml", &[".hidden.yaml", "b.yaml", "e/f.yaml"]),
+            ("[^b].yaml", &["b.yaml"]),
+            ("[!b].yaml", &[]),
+            ("?.yaml", &["b.yaml"]),
+            ("\\b.y*", &["b.yaml"]),
+        ] {
+            assert_eq!(names(&files, &options(true, pattern, "")), expected, "{pattern}");
+        }
     }
 
     #[test]

@@ -47,6 +47,16 @@ impl Item {
     }
 }
 
+impl Item {
+    /// Whether it is typed as one word rather than as a step object.
+    pub(super) fn has_short_form(&self) -> bool {
+        match self {
+            Item::Git(_) => true,
+            Item::Step(step) => short(step).is_some(),
+        }
+    }
+}
+
 impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

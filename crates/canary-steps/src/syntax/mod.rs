@@ -134,11 +134,12 @@ impl fmt::Display for Word {
             Word::Off => f.write_str("off"),
             Word::Preset(name) => f.write_str(name),
             Word::Steps(items) => {
-                for (n, item) in items.iter().enumerate() {
-                    let comma = if n > 0 { "," } else { "" };
-                    write!(f, "{comma}{item}")?;
+                let list = items.iter().map(Item::to_string).collect::<Vec<_>>().join(",");
+                // What is no item of the short form stands in a list of YAML.
+                match items.iter().all(Item::has_short_form) {
+                    true => f.write_str(&list),
+                    false => write!(f, "[{list}]"),
                 }
-                Ok(())
             }
         }
     }
@@ -161,8 +162,9 @@ fn split_release(text: &str) -> Result<(&str, Option<String>), SyntaxError> {
     let Some((body, release)) = text.rsplit_once('@') else {
         return Ok((text, None));
     };
-    let last = body.rsplit([',', '\n']).next().unwrap_or(body).trim_start();
-    let own = last.starts_with("analysis:") || last.starts_with("plugin:");
+    let last = body.rsplit([',', '\n']).next().unwrap_or(body);
+    let word = last.split_once(':').map(|(word, _)| word.trim());
+    let own = word.is_some_and(|w| ["analysis", "plugin"].iter().any(|o| w.eq_ignore_ascii_case(o)));
     if own && !body.ends_with(char::is_whitespace) {
         return Ok((text, None));
     }
@@ -328,7 +330,20 @@ mod tests {
         assert_eq!(release("on@v1.4.2").as_deref(), Some("v1.4.2"));
         assert_eq!(release("25,pause,100 @sha256:0af").as_deref(), Some("sha256:0af"));
         assert_eq!(release("25,pause,100@v3").as_deref(), Some("v3"));
-        assert_eq!(release("10,analysis:ok@cluster"), None);
+        // `@cluster` became the release, and the steps were gone, where the item was not spelled in this very way.
+        for item in [
+            "analysis:ok@cluster",
+            "Analysis:ok@cluster",
+            " analysis :ok@cluster",
+        ] {
+            assert_eq!(release(&format!("10,{item}")), None, "{item}");
+            assert_eq!(
+                steps(&format!("10,{item}")),
+                steps("10,analysis:ok@cluster"),
+                "{item}"
+            );
+        }
+        assert_eq!(release("10,PLUGIN:a@b"), None);
         assert_eq!(release("10,analysis:ok@cluster @v3").as_deref(), Some("v3"));
         assert_eq!(word("careful @v1"), Word::Preset("careful".into()));
     }
@@ -421,6 +436,8 @@ mod tests {
             "off",
             "careful",
             "25,pause,pause:30s,scale:match,scale:3,analysis:a+b@cluster,git:2",
+            // It was shown without the brackets, and refused when it was saved.
+            r#"[5, pause:30s, analysis:a@cluster, scale:25%, git:2, {"analysis": {"templates": [{"templateName": "a"}], "args": [{"name": "x"}]}}]"#,
         ] {
             let shown = word(text).to_string();
             assert_eq!(word(&shown), word(text), "{shown}");

@@ -189,17 +189,13 @@ impl World<'_> {
     }
 
     fn decide(&self, rollout: &Rollout, names: &Names, general: Option<&Chosen>) -> Decision {
-        let parameter = self
-            .app
-            .parameters
-            .rollouts
-            .iter()
-            .filter(|(key, _)| names.matches(key));
-        // The longer key names the namespace and so means this one.
-        let parameter = parameter.max_by_key(|(key, _)| key.len());
+        let parameter = names.setting(&self.app.parameters.rollouts);
         let mut decision = Decision {
             key: names.key.clone(),
-            own: parameter.map(|(_, setting)| setting.clone()),
+            own: parameter
+                .as_ref()
+                .ok()
+                .and_then(|parameter| parameter.map(|(_, setting)| setting.clone())),
             effective: String::new(),
             state: State::Unknown,
             release: None,
@@ -207,7 +203,9 @@ impl World<'_> {
             warnings: Vec::new(),
             problem: None,
         };
-        if let Err(problem) = self.decide_into(&mut decision, rollout, parameter, general) {
+        let decided =
+            parameter.and_then(|parameter| self.decide_into(&mut decision, rollout, parameter, general));
+        if let Err(problem) = decided {
             decision.changes.clear();
             decision.problem = Some(problem);
         }
@@ -274,6 +272,12 @@ impl World<'_> {
         decision.release = release;
         let presets = self.presets(rollout).map_err(about_rollout)?;
         let (state, steps) = outcome(rollout, &word, &presets).map_err(about)?;
+        // What `on` comes to is judged, not the word.
+        let word = match (&word, &state) {
+            (Word::On, State::On(_)) if rollout.steps().is_some_and(|git| !git.is_empty()) => Word::Git,
+            (Word::On, State::On(_)) => Word::Preset("default".to_owned()),
+            _ => word,
+        };
         decision.state = state;
         decision.warnings =
             syntax::warnings(steps.as_deref().or(rollout.steps()).unwrap_or_default(), rollout);
@@ -340,16 +344,21 @@ impl World<'_> {
         };
         let images: Vec<Cow<'_, str>> = match rollout.workload_ref() {
             None => rollout.images().into_iter().map(Cow::Borrowed).collect(),
-            Some(workload) => edit::workload_images(self.manifests, &workload.kind, &workload.name)
-                .ok_or_else(|| {
-                    format!(
-                        "@{release} cannot be compared: the {} {} is not in the manifests",
-                        workload.kind, workload.name
-                    )
-                })?
-                .into_iter()
-                .map(Cow::Owned)
-                .collect(),
+            Some(workload) => edit::workload_images(
+                self.manifests,
+                &workload.kind,
+                rollout.namespace(),
+                &workload.name,
+            )
+            .ok_or_else(|| {
+                format!(
+                    "@{release} cannot be compared: the {} {} is not in the manifests",
+                    workload.kind, workload.name
+                )
+            })?
+            .into_iter()
+            .map(Cow::Owned)
+            .collect(),
         };
         if images.is_empty() {
             return Err(format!(

@@ -79,14 +79,25 @@ fn check(step: &Value, routing: &Routing<'_>) -> Result<(), String> {
     let Value::Object(step) = step else {
         return Err(format!("is {step}, not an object like {{\"setWeight\": 25}}"));
     };
-    let mut kinds = step.iter();
-    let (Some((kind, value)), None) = (kinds.next(), kinds.next()) else {
-        return Err(match step.len() {
-            0 => "is empty; write pause: {} to wait".to_owned(),
-            _ => format!("has {} kinds ({}); write one", step.len(), keys(step)),
-        });
-    };
-    match kind.as_str() {
+    if step.is_empty() {
+        return Err("is empty; write pause: {} to wait".to_owned());
+    }
+    // Go: `validation.go` `hasMultipleStepsType`.
+    let exclusive = ["setWeight", "pause", "experiment", "analysis"];
+    if step
+        .keys()
+        .filter(|kind| exclusive.contains(&kind.as_str()))
+        .count()
+        > 1
+    {
+        return Err(format!("has {} kinds ({}); write one", step.len(), keys(step)));
+    }
+    step.iter()
+        .try_for_each(|(kind, value)| check_kind(kind, value, routing))
+}
+
+fn check_kind(kind: &str, value: &Value, routing: &Routing<'_>) -> Result<(), String> {
+    match kind {
         "setWeight" => kinds::set_weight(value, routing),
         "pause" => kinds::pause(object(kind, value)?),
         "setCanaryScale" => kinds::set_canary_scale(object(kind, value)?, routing),

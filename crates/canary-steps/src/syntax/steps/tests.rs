@@ -39,6 +39,10 @@ fn what_the_controller_takes() {
         ),
         (json!({"setHeaderRoute": {"name": "r"}}), &plugin),
         (
+            json!({"setWeight": 5, "setCanaryScale": {"replicas": 2}}),
+            &plugin,
+        ),
+        (
             json!({"setMirrorRoute": {"name": "r", "percentage": 5, "match": [{"path": {"prefix": "/"}}]}}),
             &plugin,
         ),

@@ -300,6 +300,19 @@ fn the_operators_policy() {
     assert_eq!(scene.apply().unwrap_err(), "web: off is not allowed here");
 }
 
+/// `on` was judged as itself, so that the preset `default` was allowed where no preset is, and Git's own steps were not.
+#[test]
+fn on_is_judged_as_what_it_comes_to() {
+    let rules = "presets: {default: '100,pause:1s'}\npolicy: [{presets: [], minSteps: 3}]\n";
+    let on = scene(&[web(), bare("api")]).operator(rules);
+    assert_eq!(
+        on.set(&[("api", "on")]).apply().unwrap_err(),
+        "canary/api: no preset is allowed here"
+    );
+    let on = scene(&[web()]).operator(rules).set(&[("web", "on")]);
+    assert_eq!(on.steps(), ["20,pause"]);
+}
+
 #[test]
 fn as_in_git_is_no_way_around_the_policy() {
     let strict = "presets: {careful: '5,pause,100'}\npolicy: [{allowOff: false, message: 'no'}]\n";
@@ -446,6 +459,45 @@ fn equal_names_are_told_apart_by_their_namespace() {
     assert_eq!(scene.steps(), ["-", "50"]);
     let names: Vec<_> = scene.announced().into_iter().map(|a| a.name).collect();
     assert_eq!(names, ["canary", "canary/a/web", "canary/b/web"]);
+}
+
+/// `canary/web` switched off both.
+#[test]
+fn the_name_that_is_announced_for_one_rollout_means_no_other() {
+    let within = web().replace("  name: web\n", "  name: web\n  namespace: prod\n");
+    let both = [web(), within];
+    assert_eq!(scene(&both).set(&[("web", "off")]).steps(), ["-", "20,pause"]);
+    assert_eq!(
+        scene(&both).set(&[("prod/web", "off")]).steps(),
+        ["20,pause", "-"]
+    );
+    let names: Vec<_> = scene(&both).announced().into_iter().map(|a| a.name).collect();
+    assert_eq!(names, ["canary", "canary/web", "canary/prod/web"]);
+}
+
+/// The longer name won, also where nothing was written beside it.
+#[test]
+fn two_names_of_one_rollout_have_one_value() {
+    let shop = |pairs: &[(&str, &str)]| {
+        let mut shop = scene(&[web().replace("name: web", "name: shop-web")]).set(pairs);
+        shop.app.release = Some("shop".into());
+        shop
+    };
+    for cleared in [("{app}-web", ""), ("shop-web", " ")] {
+        let other = if cleared.0 == "shop-web" {
+            "{app}-web"
+        } else {
+            "shop-web"
+        };
+        assert_eq!(shop(&[cleared, (other, "off")]).steps(), ["-"], "{cleared:?}");
+    }
+    assert_eq!(shop(&[("shop-web", "off"), ("{app}-web", "off")]).steps(), ["-"]);
+    let two = shop(&[("shop-web", "off"), ("{app}-web", "on")]);
+    assert_eq!(
+        two.apply().unwrap_err(),
+        "canary/shop-web: canary/{app}-web is the same Rollout with another value; clear one"
+    );
+    assert_eq!(two.announced().len(), 2);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use rollouts_plugin::types::{Rollout, SetHeaderRoute, SetMirrorRoute, WeightDestination};
 use rollouts_plugin::{RpcError, RpcResult, TrafficRouter, Verified};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use self::cycles::{Asked, Cycles};
 use self::features::KnownFeatures;
@@ -27,7 +27,7 @@ use self::sweep::Sweep;
 use crate::apply::{Applier, ApplyError};
 use crate::config::{Config, PluginName};
 use crate::events::{Events, Reason};
-use crate::intent::{Call, Intent, Split, is_fully_promoted, is_over};
+use crate::intent::{Call, Intent, Managed, Split, is_fully_promoted, is_over};
 use crate::plan::plan_route;
 use crate::verify::{Settle, Verdict, is_asked, judge, only_failure_protects};
 
@@ -106,13 +106,35 @@ impl Router {
     }
 
     /// Brings all routes of a Rollout to what it wants, each for itself; one that fails does not hold up the others.
+    ///
+    /// Where a release ends or its routes are taken back, a route that cannot keep users where they are is no reason not to.
     async fn apply(&self, rollout: &Rollout, config: &Config, intent: Intent, deadline: Instant) -> Report {
-        let routes = Routes::find(&self.applier, config, deadline).await;
-        let report = routes
-            .apply(rollout, config, intent, (&self.events, &self.features), deadline)
-            .await;
+        let takes_back = intent.split.is_none() && intent.managed == Managed::NONE;
+        let sticky =
+            (intent.affinity.is_some() && (takes_back || is_over(rollout))).then(|| Box::new(intent.clone()));
+        // A large future, of which there would be two.
+        let mut report = Box::pin(self.apply_once(rollout, config, intent, deadline)).await;
+        if let Some((mut intent, problem)) = sticky.zip(report.unplanned()) {
+            let message = format!("users are not kept on their version any more: {problem}");
+            self.events.warn(rollout, Reason::ManagedRouteRefused, &message);
+            intent.affinity = None;
+            report = Box::pin(self.apply_once(rollout, config, *intent, deadline)).await;
+        }
         self.orphans.heard(&rollout.key(), report.looked_at());
         report
+    }
+
+    async fn apply_once(
+        &self,
+        rollout: &Rollout,
+        config: &Config,
+        intent: Intent,
+        deadline: Instant,
+    ) -> Report {
+        let routes = Routes::find(&self.applier, config, deadline).await;
+        routes
+            .apply(rollout, config, intent, (&self.events, &self.features), deadline)
+            .await
     }
 
     async fn set_managed(
@@ -124,7 +146,9 @@ impl Router {
         removes: bool,
     ) -> RpcResult {
         let config = self.config(rollout)?;
-        if !removes && !config.carries_managed_routes() {
+        // After an abort the controller begins again at the first step, and calls for it before it sets the weight.
+        let adds = !removes && !is_over(rollout) && !self.cycles.has_removed(rollout);
+        if adds && !config.carries_managed_routes() {
             return Err(RpcError::new(format!(
                 "rollout {}: {step} {name:?} needs an HTTPRoute or a GRPCRoute with useHeaderRoutes, and there is none",
                 rollout.key()
@@ -132,7 +156,7 @@ impl Router {
         }
         self.standings.end(&rollout.key());
         let intent = self.intent(rollout, &config, call)?;
-        if let Some(unknown) = intent.unknown.as_ref().filter(|_| !removes) {
+        if let Some(unknown) = intent.unknown.as_ref().filter(|_| adds) {
             return Err(about(rollout, unknown));
         }
         let report = self
@@ -153,11 +177,11 @@ impl Router {
         rollout: &Rollout,
         weight: i32,
         additional: &[WeightDestination],
+        deadline: Instant,
     ) -> RpcResult<Verdict> {
         let config = self.config(rollout)?;
         let intent = self.intent(rollout, &config, Call::SetWeight(weight, additional))?;
-        let end = Instant::now() + VERIFY_WAIT;
-        let deadline = self.applier.deadline();
+        let end = (Instant::now() + VERIFY_WAIT).min(deadline);
         let routes = Routes::find(&self.applier, &config, deadline).await;
         if let Some(error) = routes.unfound() {
             return Ok(Verdict::Pending(RpcError::chain(error).to_string()));
@@ -186,7 +210,7 @@ impl Router {
                             &target,
                             &route,
                             &intent,
-                            written,
+                            written.as_ref(),
                             &self.settings.settle,
                             Timestamp::now(),
                         )
@@ -237,11 +261,18 @@ impl Router {
     }
 
     /// Waits for gateways where nothing but a failure keeps the controller from going on.
-    async fn guard(&self, rollout: &Rollout, weight: i32, additional: &[WeightDestination]) -> RpcResult {
+    async fn guard(
+        &self,
+        rollout: &Rollout,
+        weight: i32,
+        additional: &[WeightDestination],
+        deadline: Instant,
+    ) -> RpcResult {
         if !only_failure_protects(rollout, weight) {
+            self.cycles.end_guard(rollout);
             return Ok(());
         }
-        match self.verdict(rollout, weight, additional).await? {
+        match self.verdict(rollout, weight, additional, deadline).await? {
             Verdict::Pending(reason) if self.cycles.guarded_for(rollout, weight) < GUARD => {
                 Err(RpcError::new(format!(
                     "rollout {}: waiting for the gateway before the stable version shrinks: {reason}",
@@ -340,9 +371,8 @@ impl TrafficRouter for Router {
         let is_held = intent.split.is_none();
         let services = intent.services.clone();
         let result = async {
-            let mut report = self
-                .apply(rollout, &config, intent, self.applier.deadline())
-                .await;
+            let deadline = self.applier.deadline();
+            let mut report = self.apply(rollout, &config, intent, deadline).await;
             let removed = self.cycles.has_removed(rollout);
             let asked = Asked::of(rollout, desired_weight, additional, removed);
             if !is_held && let Some(standing) = report.take_standing() {
@@ -355,7 +385,8 @@ impl TrafficRouter for Router {
                 report.tell_drift(rollout, &self.events, self.applier.api().metrics());
             }
             if is_over(rollout) {
-                report.disown(&self.applier).await;
+                // Nothing depends on it, and the next call does it again.
+                _ = timeout_at(deadline, report.disown(&self.applier)).await;
             }
             report.measure(rollout, desired_weight, &services, self.applier.api().metrics());
             if has_one_version(rollout) {
@@ -367,7 +398,7 @@ impl TrafficRouter for Router {
                 });
             }
             report.into_result(rollout, None)?;
-            self.guard(rollout, desired_weight, additional).await
+            self.guard(rollout, desired_weight, additional, deadline).await
         }
         .await;
         if result.is_err() {
@@ -390,7 +421,8 @@ impl TrafficRouter for Router {
             Verified::Verified
         } else {
             // An error would let the promotion pass and the controller would not come back (`trafficrouting.go`).
-            let verdict = self.verdict(rollout, desired_weight, additional).await;
+            let deadline = self.applier.deadline();
+            let verdict = self.verdict(rollout, desired_weight, additional, deadline).await;
             match verdict.unwrap_or_else(|error| Verdict::Pending(error.to_string())) {
                 Verdict::Verified => Verified::Verified,
                 Verdict::Unconfirmed(reason) => {

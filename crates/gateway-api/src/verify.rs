@@ -101,14 +101,35 @@ pub fn only_failure_protects(rollout: &Rollout, desired_weight: i32) -> bool {
         && desired_weight > recorded.map_or(0, |canary| canary.weight)
 }
 
+/// A route in a generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// `metadata.uid`: of a route that is made anew the generations begin again.
+    pub uid: String,
+    /// `metadata.generation`.
+    pub generation: i64,
+}
+
+impl Written {
+    /// The generation of a route; [`None`] where it has none.
+    pub fn of(route: &Value) -> Option<Self> {
+        Some(Self {
+            uid: route["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
+            generation: route.pointer("/metadata/generation")?.as_i64()?,
+        })
+    }
+}
+
 /// Judges a route as the API server has it.
 ///
-/// `written` is the generation of our own write, where it is known; otherwise the route's present one must be observed.
+/// Gateways must have observed the route's present generation: an earlier one may have carried other weights, also where
+/// ours were there before. `written` is what it was when it last was as it had been asked for; of a route that is read from
+/// a cache which lags behind that, nothing is believed.
 pub fn judge(
     target: &RouteTarget,
     route: &Value,
     intent: &Intent,
-    written: Option<i64>,
+    written: Option<&Written>,
     settle: &Settle,
     now: Timestamp,
 ) -> Verdict {
@@ -129,9 +150,10 @@ pub fn judge(
             }
         }
     }
-    let generation = written
-        .or_else(|| route.pointer("/metadata/generation")?.as_i64())
-        .unwrap_or(0);
+    let present = Written::of(route);
+    let written = written.filter(|written| present.as_ref().is_some_and(|now| now.uid == written.uid));
+    let generations = [present.as_ref(), written].into_iter().flatten();
+    let generation = generations.map(|seen| seen.generation).max().unwrap_or(0);
     let mut unconfirmed = None;
     let mut settled = Duration::ZERO;
     for parent_ref in list(route, "/spec/parentRefs") {

@@ -185,6 +185,28 @@ fn levels(rollout: &Rollout, weight: u64) -> Vec<Level> {
             levels.push(Level { step, weight });
         }
     }
+    if rollout.status.promote_full {
+        // Nobody knows which of the steps were held before all others were skipped. Weights only rise since then, by the
+        // canary's pods where the stable version shrinks with them, and what was set last is on record.
+        levels.retain(|level| level.weight <= weight);
+        let recorded = rollout
+            .status
+            .canary
+            .weights
+            .as_ref()
+            .map(|weights| &weights.canary);
+        let recorded = recorded.filter(|canary| canary.pod_template_hash == rollout.status.current_pod_hash);
+        let recorded = recorded.and_then(|canary| u64::try_from(canary.weight).ok());
+        if let Some(recorded) = recorded.filter(|recorded| *recorded < weight)
+            && levels.iter().all(|level| level.weight != recorded)
+        {
+            levels.push(Level {
+                step: steps.len(),
+                weight: recorded,
+            });
+        }
+        levels.sort_by_key(|level| level.weight);
+    }
     match levels.iter().rposition(|level| level.weight == weight) {
         Some(place) => levels.truncate(place + 1),
         None => levels.push(Level {
@@ -400,6 +422,39 @@ mod tests {
         assert_eq!(at(4, 37).unwrap(), "0:10 3:50 4:37", "a weight that no step set");
         assert_eq!(at(5, 100), None, "everybody is on the canary");
         assert_eq!(at(4, 0), None, "the canary has no pods");
+    }
+
+    /// The steps that were skipped were taken for held, and users of the canary were drawn back though the weight rose.
+    #[test]
+    fn users_stay_on_the_canary_when_all_steps_are_skipped() {
+        let steps = weights(&[10, 50, 80]);
+        let draws = |weight: i32, recorded: i32| {
+            let mut rollout: Rollout = serde_json::from_value(json!({
+                "spec": {"strategy": {"canary": {"steps": steps}}},
+                "status": {"stableRS": "a", "currentPodHash": "b", "currentStepIndex": 3, "promoteFull": true}}))
+            .unwrap();
+            let recorded = json!({"canary": {"weight": recorded, "podTemplateHash": "b"}});
+            rollout.status.canary.weights = serde_json::from_value(recorded).unwrap();
+            let config = Config::parse(
+                "plugin",
+                br#"{"httpRoute": "web", "sessionAffinity": {}}"#,
+                "shop",
+            );
+            let affinity = Affinity::derive(&rollout, &config.unwrap().affinity.unwrap(), weight).unwrap();
+            let stay = affinity.draws().remove(0).cookies.into_iter();
+            stay.map(|(place, side)| affinity.value(place, side))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(draws(20, 10), "b-3-20of100-canary b-0-10of100-canary");
+        assert_eq!(
+            draws(30, 20),
+            "b-3-30of100-canary b-3-20of100-canary b-0-10of100-canary"
+        );
+        assert_eq!(
+            draws(50, 30),
+            "b-1-50of100-canary b-3-30of100-canary b-0-10of100-canary"
+        );
     }
 
     #[test]

@@ -65,9 +65,10 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// All rules in their order: our managed ones before every user's rule, so that one with as many conditions as a
-    /// user's comes first (Gateway API `HTTPRouteRule.matches`: of equal ones the first rule wins). Managed rules of
-    /// several Rollouts stand by the Rollouts' names, so that they do not push each other about.
+    /// All rules in their order: our managed ones directly before the first rule that is ours to weigh. Of rules with equally
+    /// many conditions the first wins (Gateway API `HTTPRouteRule.matches`), so they win over the rules whose requests they
+    /// take, and take none from a rule of somebody else that stands before those. Managed rules of several Rollouts in one
+    /// place stand by the Rollouts' names, so that they do not push each other about.
     pub(super) fn arrange<'r>(
         &self,
         rules: Vec<Cow<'r, Value>>,
@@ -108,13 +109,20 @@ impl<'a> Planner<'a> {
         let others = rules
             .into_iter()
             .zip(&self.claims)
-            .filter(|(_, claim)| !is_ours(claim))
+            .enumerate()
+            .filter(|(_, (_, claim))| !is_ours(claim))
             .collect::<Vec<_>>();
-        let place = others
+        let first = self.weighable.first();
+        let source = others.iter().position(|(at, _)| Some(at) == first).unwrap_or(0);
+        let behind = others[..source]
             .iter()
-            .take_while(|(_, claim)| matches!(claim, Claim::Foreign(owner) if *owner < self.intent.owner))
+            .rev()
+            .take_while(
+                |(_, (_, claim))| matches!(claim, Claim::Foreign(owner) if *owner > self.intent.owner),
+            )
             .count();
-        let mut arranged: Vec<Cow<'_, Value>> = others.into_iter().map(|(rule, _)| rule).collect();
+        let place = source - behind;
+        let mut arranged: Vec<Cow<'_, Value>> = others.into_iter().map(|(_, (rule, _))| rule).collect();
         arranged.splice(place..place, wanted.iter().map(|wanted| wanted.rule.clone()));
         if changes.len() == known && self.claims.iter().any(is_ours) && !self.is_in_place(&arranged) {
             changes.push(Change::Rearranged);

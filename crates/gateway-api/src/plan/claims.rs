@@ -46,6 +46,8 @@ pub(super) fn claims(
         true => rules.iter().map(print).collect(),
         false => Vec::new(),
     };
+    let is_source = |rule: &Value| weights::pair(rule, intent, route_namespace).is_some();
+    let source = rules.iter().position(is_source).unwrap_or(0);
     for (owner, entry) in ledger.entries() {
         for (place, record) in entry.rules.iter().enumerate() {
             let claim = match owner == intent.owner {
@@ -53,8 +55,12 @@ pub(super) fn claims(
                 false => Claim::Foreign(owner.to_owned()),
             };
             let fits = |at: &usize| claims[*at] == Claim::User && prints[*at] == record.print;
-            // Of rules with equal content ours is the one in front, where we put it.
-            match (0..rules.len()).find(fits) {
+            // Of rules with equal content ours has the name that we gave it; where names are dropped it is the one that
+            // stands directly before the first rule with both Services, where we put it.
+            let is_named = |at: &usize| fits(at) && name(&rules[*at]) == Some(&record.name);
+            let found = (0..rules.len()).find(is_named);
+            let found = found.or_else(|| (0..source).rev().find(fits));
+            match found.or_else(|| (0..rules.len()).find(fits)) {
                 Some(at) => claims[at] = claim,
                 None => open.push((record, claim)),
             }

@@ -20,15 +20,38 @@ const STICKY: [&str; 4] = [
     "serinus.dev/stage-gateway",
 ];
 
-/// Gateways that accept a filter on a backendRef and do not apply it.
-const NO_BACKEND_FILTERS: [(&str, &str); 1] = [(
-    // Tried: Traefik 3.6 says Accepted=True and ResolvedRefs=True all the same.
-    "traefik.io/gateway-controller",
-    "accepts filters on backendRefs and ignores them, so no cookie would be set",
-)];
+/// Gateways that do not apply a filter on a backendRef: the first was tried, the others were read in their sources.
+const NO_BACKEND_FILTERS: [(&str, &str); 7] = [
+    // Traefik 3.6 says Accepted=True and ResolvedRefs=True all the same. 3.7 has them (its `httproute.go` `loadService`).
+    (
+        "traefik.io/gateway-controller",
+        "ignores filters on backendRefs before version 3.7, so no cookie would be set; with 3.7 name it in trustedControllers",
+    ),
+    // 2.6: `internal/controller/state/graph/backend_refs.go` `validateRouteBackendRef`.
+    (
+        "gateway.nginx.org/nginx-gateway-controller",
+        "answers 500 for a backendRef with a filter",
+    ),
+    // 2.2: `internal/adc/translator/httproute.go`.
+    ("apisix.apache.org/apisix-ingress-controller", IGNORES),
+    // 1.21: `projects/gateway2/translator/httproute/gateway_http_route_translator.go` `setRouteAction`.
+    ("solo.io/gloo-gateway", IGNORES),
+    // 3.5: `pkg/gateway/routeutils/http.go`.
+    ("gateway.k8s.aws/alb", IGNORES),
+    // 2.1: `pkg/gateway/model_build_rule.go`; it does not match headers by regular expressions either.
+    ("application-networking.k8s.aws/gateway-api-controller", IGNORES),
+    // 2.14: `controllers/gatewayapi/http_route_conversion.go` `gapiToKumaMeshRule`.
+    ("gateways.kuma.io/controller", IGNORES),
+];
 
-/// Gateways that do not match headers by regular expressions (as their vendors write).
-const NO_EXPRESSIONS: [(&str, &str); 2] = [
+const IGNORES: &str = "ignores filters on backendRefs, so no cookie would be set";
+
+/// Gateways that do not match headers by regular expressions, as their vendors write or their sources say.
+const NO_EXPRESSIONS: [(&str, &str); 3] = [
+    (
+        "application-networking.k8s.aws/gateway-api-controller",
+        "takes no route with a regular expression on a header",
+    ),
     (
         "alb.networking.azure.io/alb-controller",
         "takes a regular expression on a header for any value",

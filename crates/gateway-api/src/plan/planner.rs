@@ -121,7 +121,7 @@ impl<'a> Planner<'a> {
         entry.rules = wanted.into_iter().map(|wanted| wanted.record).collect();
         let in_progress = to_canary || !entry.rules.is_empty() || !experiments.is_empty();
         entry.label = label.filter(|_| in_progress).map(|label| label.key.clone());
-        if entry != Entry::default() {
+        if in_progress || entry != Entry::default() {
             let services = &self.intent.services;
             entry.services = Some([services.stable.clone(), services.canary.clone()]);
         }

@@ -88,14 +88,19 @@ impl Weighing<'_> {
                 });
             }
         }
-        let (mut others, mut budget) = (0, 0);
+        let (mut others, mut budget, mut returned) = (0, 0_u64, 0);
         for (backend, role) in backends(rule).iter().zip(&roles) {
             let weight = checked_weight(at, rule, backend)?;
             match role {
                 Role::Other => others += weight,
                 _ => budget += weight,
             }
+            if let Role::Returned(before) = role {
+                returned += before;
+            }
         }
+        // What goes back to the user's own backendRef is not there to be divided.
+        budget = budget.saturating_sub(returned);
         if others > 0 {
             self.check_resolution(&RuleRef::new(at, rule), budget, others)?;
         }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::routes::Report;
 use crate::RouteKey;
 use crate::intent::is_over;
+use crate::verify::Written;
 
 /// A Rollout that was not heard of for so long is forgotten: longer than the controller's resync of 15 minutes.
 const FORGOTTEN: Duration = Duration::from_secs(3600);
@@ -26,8 +27,8 @@ struct Cycle {
     seen: Instant,
     /// `resourceVersion` of the Rollout in the reconcile that removed its managed routes.
     removed: Option<String>,
-    /// Generations of our last writes.
-    written: HashMap<RouteKey, i64>,
+    /// What was seen of each route when it was as it had been asked for.
+    written: HashMap<RouteKey, Written>,
     /// What was asked for last, by `SetWeight` and by a step of its own.
     asked: Option<Asked>,
     asked_by_step: Option<Asked>,
@@ -35,8 +36,8 @@ struct Cycle {
     written_at: Option<Instant>,
     /// A weight that is not served, and since when.
     pending: Option<(i32, Instant)>,
-    /// A weight that is held up until gateways serve it, and since when.
-    guarded: Option<(i32, Instant)>,
+    /// A weight of a version that is held up until gateways serve it, and since when.
+    guarded: Option<((String, i32), Instant)>,
     /// When the promotion was first seen.
     promoted: Option<Instant>,
 }
@@ -100,12 +101,9 @@ impl Cycles {
     /// whether the same had been asked for before, so that a difference is somebody else's.
     pub(super) fn remember(&self, rollout: &Rollout, asked: Option<Asked>, report: &Report) -> bool {
         self.with(rollout, |cycle| {
-            cycle.written.extend(
-                report
-                    .written()
-                    .map(|(key, generation)| (key.clone(), generation)),
-            );
-            if asked.is_some() && report.written().next().is_some() {
+            let seen = report.seen().map(|(key, written)| (key.clone(), written));
+            cycle.written.extend(seen);
+            if asked.is_some() && report.has_written() {
                 cycle.written_at = Some(Instant::now());
             }
             asked.is_some_and(|asked| cycle.asked.replace(asked.clone()) == Some(asked))
@@ -145,23 +143,24 @@ impl Cycles {
         }
     }
 
-    /// The generation of our last write to a route.
-    pub(super) fn written(&self, rollout: &Rollout, route: &RouteKey) -> Option<i64> {
-        self.lock().get(&rollout.key())?.written.get(route).copied()
+    /// What a route was when it was last as it had been asked for.
+    pub(super) fn written(&self, rollout: &Rollout, route: &RouteKey) -> Option<Written> {
+        self.lock().get(&rollout.key())?.written.get(route).cloned()
     }
 
     /// How long this weight has been held up; it begins now if it was not.
     pub(super) fn guarded_for(&self, rollout: &Rollout, weight: i32) -> Duration {
-        self.with(rollout, |cycle| match cycle.guarded {
-            Some((known, since)) if known == weight => since.elapsed(),
+        let guarded = (rollout.status.current_pod_hash.clone(), weight);
+        self.with(rollout, |cycle| match &cycle.guarded {
+            Some((known, since)) if *known == guarded => since.elapsed(),
             _ => {
-                cycle.guarded = Some((weight, Instant::now()));
+                cycle.guarded = Some((guarded, Instant::now()));
                 Duration::ZERO
             }
         })
     }
 
-    /// The weight is served.
+    /// Nothing is held up.
     pub(super) fn end_guard(&self, rollout: &Rollout) {
         if let Some(cycle) = self.lock().get_mut(&rollout.key()) {
             cycle.guarded = None;

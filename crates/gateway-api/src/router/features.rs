@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
-use crate::apply::Applier;
+use crate::apply::{ApiError, Applier};
 use crate::plan::Features;
 use crate::{GROUP, RouteKey};
 
@@ -36,10 +36,13 @@ impl KnownFeatures {
         if let Some((_, features)) = known.filter(|(asked, _)| now - *asked < FRESH) {
             return features;
         }
-        let Ok(features) = timeout_at(deadline, ask(applier, key)).await else {
+        let Ok((features, is_whole)) = timeout_at(deadline, ask(applier, key)).await else {
             return Arc::default();
         };
         let features = Arc::new(features);
+        if !is_whole {
+            return features;
+        }
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         if routes.len() >= MANY {
             routes.retain(|_, (asked, _)| now - *asked < FRESH);
@@ -49,17 +52,22 @@ impl KnownFeatures {
     }
 }
 
-async fn ask(applier: &Applier, key: &RouteKey) -> Features {
-    let mut features = Features::default();
+/// The features, and whether the answers are there to stay.
+async fn ask(applier: &Applier, key: &RouteKey) -> (Features, bool) {
+    let (mut features, mut is_whole) = (Features::default(), true);
     let Ok(route) = applier.route(key).await else {
-        return features;
+        return (features, false);
+    };
+    let mut unknown = |name: &str, error: ApiError| {
+        is_whole &= !error.is_passing();
+        tracing::debug!(name, %error, "what it can do is not known");
     };
     let mut classes = BTreeSet::new();
     for (namespace, name) in gateways(&route, key) {
         let path = format!("/apis/{GROUP}/v1/namespaces/{namespace}/gateways/{name}");
         match applier.api().get(path).await {
             Ok(gateway) => classes.extend(gateway["spec"]["gatewayClassName"].as_str().map(str::to_owned)),
-            Err(error) => tracing::debug!(gateway = name, %error, "what it can do is not known"),
+            Err(error) => unknown(&name, error),
         }
     }
     for class in classes {
@@ -69,10 +77,10 @@ async fn ask(applier: &Applier, key: &RouteKey) -> Features {
             .await
         {
             Ok(found) => features.add(&found),
-            Err(error) => tracing::debug!(class, %error, "what it can do is not known"),
+            Err(error) => unknown(&class, error),
         }
     }
-    features
+    (features, is_whole)
 }
 
 /// Namespace and name of the Gateways among the parents of a route.

@@ -17,6 +17,7 @@ use crate::events::{Events, Reason, last_other_writer};
 use crate::intent::{Intent, Managed, Services};
 use crate::metrics::Metrics;
 use crate::plan::{Change, Ledger, Problem, plan_route_on, pruned};
+use crate::verify::Written;
 
 /// The routes of a Rollout: those it names and those its selectors find.
 pub(super) struct Routes<'a> {
@@ -276,15 +277,18 @@ impl Report {
         self.standing.take()
     }
 
-    /// The routes that were written now, and their generations.
-    pub(super) fn written(&self) -> impl Iterator<Item = (&RouteKey, i64)> {
-        self.results.iter().filter_map(|(key, result)| {
-            let applied = result
-                .as_ref()
-                .ok()
-                .filter(|applied| applied.plan.object.is_some())?;
-            Some((key, applied.object.pointer("/metadata/generation")?.as_i64()?))
-        })
+    /// Whether any route was written now.
+    pub(super) fn has_written(&self) -> bool {
+        let done = self.results.iter().filter_map(|(_, result)| result.as_ref().ok());
+        done.into_iter().any(|applied| applied.plan.object.is_some())
+    }
+
+    /// The routes that are as they should be, and in which generation; also those that were before, as where the answer to
+    /// a write was lost.
+    pub(super) fn seen(&self) -> impl Iterator<Item = (&RouteKey, Written)> {
+        self.results
+            .iter()
+            .filter_map(|(key, result)| Some((key, Written::of(&result.as_ref().ok()?.object)?)))
     }
 
     /// The routes that could be read, as they are now, and those that are not there.
@@ -294,6 +298,19 @@ impl Report {
             Err(error) if error.is_missing() => Some((key, None)),
             Err(_) => None,
         })
+    }
+
+    /// Why a route cannot be planned.
+    pub(super) fn unplanned(&self) -> Option<String> {
+        let errors = self
+            .results
+            .iter()
+            .filter_map(|(_, result)| result.as_ref().err());
+        let unplanned = errors.filter_map(|error| match error {
+            RouteError::Apply(error) if matches!(**error, ApplyError::Plan(_)) => Some(error),
+            _ => None,
+        });
+        unplanned.map(|error| RpcError::chain(error).to_string()).next()
     }
 
     /// Takes our name from the routes on which there was nothing to do and on which no release has anything.

@@ -155,6 +155,7 @@ impl Sweep {
         let Some((config, intent)) = self.promoted(rollout) else {
             return;
         };
+        self.standings.end(owner);
         for key in self.orphans.silent_since(owner, asked).unwrap_or_default() {
             let target = config.routes.iter().find(|target| target.key == key).cloned();
             let target = target.unwrap_or_else(|| RouteTarget::new(key.clone(), true));
@@ -186,7 +187,10 @@ impl Sweep {
     /// What a Rollout that is fully promoted asks for; [`None`] where it is not, or is none of ours.
     fn promoted(&self, rollout: Object) -> Option<(Config, Intent)> {
         let rollout: Rollout = serde_json::from_value(rollout).ok()?;
-        if rollout.status.stable_rs.is_empty() || !is_fully_promoted(&rollout) {
+        if rollout.status.stable_rs.is_empty()
+            || !is_fully_promoted(&rollout)
+            || is_rolling_back_slowly(&rollout)
+        {
             return None;
         }
         let (path, json) = self.name.entry(&rollout).ok()?;
@@ -194,6 +198,16 @@ impl Sweep {
         let intent = Intent::derive(&rollout, &config, Call::SetWeight(0, &[]), true).ok()?;
         Some((config, intent))
     }
+}
+
+/// Whether the stable version is wanted again, and the controller takes the weight from the canary only as fast as the stable
+/// version's pods become available (Go: `utils/rollout/rolloututil.go` `IsDynamicallyRollingBackToStable`).
+fn is_rolling_back_slowly(rollout: &Rollout) -> bool {
+    let recorded = rollout.status.canary.weights.as_ref();
+    rollout.canary().is_some_and(|canary| canary.dynamic_stable_scale)
+        && recorded.is_some_and(|weights| {
+            weights.canary.weight > 0 && weights.canary.pod_template_hash != rollout.status.stable_rs
+        })
 }
 
 /// Whether a Rollout is not there, or will not be for long.

@@ -452,6 +452,116 @@ async fn header_routes_that_cannot_be_are_refused() {
     );
 }
 
+/// The controller asks to remove managed routes before it takes the weight from a canary without pods, and gives up at an
+/// error: 20 % of the requests stayed with nobody.
+#[tokio::test(start_paused = true)]
+async fn what_can_be_sticky_no_more_holds_up_no_end_of_a_release() {
+    let fake = Fake::new(vec![]);
+    let router = router(&fake);
+    let mut sticky = stored(json!({"httpRoute": "web", "sessionAffinity": {}}), 1);
+    router.set_weight(&parse(&sticky), 20, &[]).await.unwrap();
+    sticky["status"]["canary"] = json!({"weights": {"canary": {"weight": 20, "podTemplateHash": "b"}}});
+    fake.edit_web(|route| {
+        let rules = route["spec"]["rules"].as_array_mut().unwrap();
+        let cookie = json!({"name": "Cookie", "type": "RegularExpression", "value": "a.*"});
+        rules.last_mut().unwrap()["matches"] = json!([{"headers": [cookie]}]);
+    });
+    fake.events().await;
+    let flapping = parse(&sticky);
+    router.remove_managed_routes(&flapping).await.unwrap();
+    assert!(
+        fake.events().await[0]
+            .starts_with("ManagedRouteRefused: users are not kept on their version any more: ")
+    );
+    router.set_weight(&flapping, 0, &[]).await.unwrap();
+    assert_eq!((fake.weights().as_str(), rules(&fake)), ("100:0", 1));
+
+    let error = router.set_weight(&flapping, 20, &[]).await.unwrap_err();
+    assert!(error.to_string().contains("Cookie"), "{error}");
+    let mut promoted = flapping;
+    promoted.status.promote_full = true;
+    router.remove_managed_routes(&promoted).await.unwrap();
+    router.set_weight(&promoted, 20, &[]).await.unwrap();
+    assert_eq!(fake.weights(), "80:20");
+}
+
+/// After an abort the controller begins again at the first step and calls for it before it sets the weight.
+#[tokio::test(start_paused = true)]
+async fn a_step_that_cannot_be_holds_up_no_abort() {
+    let fake = Fake::new(vec![]);
+    let router = router(&fake);
+    let mut aborted = stored(json!({"httpRoute": "web"}), 1);
+    router.set_weight(&parse(&aborted), 20, &[]).await.unwrap();
+    aborted["status"]["abort"] = json!(true);
+    aborted["status"]["currentStepIndex"] = json!(0);
+    let misspelt = json!([{"name": "heder", "match": [{"headers": {"x": {"exact": "1"}}}]}]);
+    for config in [
+        json!({"httpRoute": "web", "managedRoutes": misspelt}),
+        json!({"httpRoutes": [{"name": "web"}]}),
+    ] {
+        aborted["spec"]["strategy"]["canary"]["trafficRouting"]["plugins"]["x/y"] = config;
+        let aborted = parse(&aborted);
+        router.remove_managed_routes(&aborted).await.unwrap();
+        router
+            .set_header_route(&aborted, &header_route(&aborted))
+            .await
+            .unwrap();
+        router.set_weight(&aborted, 0, &[]).await.unwrap();
+        assert_eq!((fake.weights().as_str(), rules(&fake)), ("100:0", 1));
+    }
+}
+
+/// An answer that says nothing for now was believed for ten minutes: an unsupported mirror was taken, and then away again.
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_could_not_be_asked_is_asked_again() {
+    let fake = Fake::new(vec![]);
+    let path = |rest: &str| format!("/apis/gateway.networking.k8s.io/v1/{rest}");
+    fake.add(
+        &path("namespaces/shop/gateways/gw"),
+        json!({"spec": {"gatewayClassName": "edge"}}),
+    );
+    let class = json!({"metadata": {"name": "edge"}, "spec": {"controllerName": "example.com/gw"},
+        "status": {"supportedFeatures": [{"name": "X"}]}});
+    fake.add(&path("gatewayclasses/edge"), class);
+    let router = router(&fake);
+    let mirror = json!({"name": "header", "match": [{"path": {"prefix": "/"}}]});
+    let mut mirroring = stored(json!({"httpRoute": "web"}), 0);
+    mirroring["spec"]["strategy"]["canary"]["steps"] = json!([{"setMirrorRoute": mirror}, {"setWeight": 20}]);
+    let mirroring = parse(&mirroring);
+    let mirror = serde_json::from_value(mirror).unwrap();
+    router.set_weight(&web(), 0, &[]).await.unwrap();
+    fake.fault(Method::GET, Fault::Status(503, "ServiceUnavailable"));
+    router.set_mirror_route(&mirroring, &mirror).await.unwrap();
+    let error = router.set_mirror_route(&mirroring, &mirror).await.unwrap_err();
+    assert!(error.to_string().contains("HTTPRouteRequestMirror"), "{error}");
+}
+
+/// The stable version got more with each experiment: what went back to the user's own backendRef was given twice.
+#[tokio::test(start_paused = true)]
+async fn experiments_give_back_what_they_borrowed() {
+    let fake = Fake::new(vec![]);
+    let backends = json!([
+        {"name": "stable", "port": 80, "weight": 90}, {"name": "canary", "port": 80, "weight": 0},
+        {"name": "exp", "port": 80, "weight": 10}, {"name": "else", "port": 80, "weight": 100}]);
+    fake.edit_web(|route| route["spec"]["rules"][0]["backendRefs"] = backends.clone());
+    let router = router(&fake);
+    let destination = WeightDestination {
+        service_name: "exp".into(),
+        weight: 20,
+        ..Default::default()
+    };
+    let calm = experimenting();
+    for _ in 0..3 {
+        router
+            .set_weight(&calm, 0, std::slice::from_ref(&destination))
+            .await
+            .unwrap();
+        assert_ne!(fake.web()["spec"]["rules"][0]["backendRefs"], backends);
+        router.set_weight(&calm, 0, &[]).await.unwrap();
+        assert_eq!(fake.web()["spec"]["rules"][0]["backendRefs"], backends);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_not_configured_is_told() {
     let fake = Fake::new(vec![]);

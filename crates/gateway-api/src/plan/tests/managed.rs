@@ -370,3 +370,68 @@ fn a_mirror_on_grpc_with_a_path_is_refused() {
         "GRPCRoute shop/web: managed route \"mirror\": match.path cannot be used with GRPCRoute"
     );
 }
+
+/// Of rules with equally many conditions the first wins: a tenant's requests with the header went to our canary, because
+/// our rule stood before all others.
+#[test]
+fn a_managed_rule_takes_no_requests_from_rules_that_stand_before_ours() {
+    let mut tenant = rule("/", &[("tenant", 1)]);
+    tenant["matches"][0]["headers"] = json!([{"name": "x-tenant", "value": "b"}]);
+    let ours = rule("/", &[("web-stable", 100), ("web-canary", 0)]);
+    let original = route(vec![tenant.clone(), ours.clone(), rule("/docs", &[("docs", 1)])]);
+    let mut held = apply(
+        &web(),
+        &original,
+        &derive(&rollout("web"), Call::SetHeaderRoute(&header("header", "1"))),
+    );
+    check(
+        &held,
+        expect![[r#"
+            - / x-tenant=b tenant:1
+            header / x-canary=1 web-canary:1
+            - / web-stable:100 web-canary:0
+            - /docs docs:1"#]],
+    );
+    // As an earlier version of this plugin left it.
+    held["spec"]["rules"].as_array_mut().unwrap().swap(0, 1);
+    let mut at_header = rollout("web");
+    at_header["spec"]["strategy"]["canary"]["steps"] = json!([{"setHeaderRoute": header("header", "1")}]);
+    at_header["status"]["currentStepIndex"] = json!(0);
+    let again = apply(&web(), &held, &weights(&at_header, 0));
+    check(
+        &again,
+        expect![[r#"
+            - / x-tenant=b tenant:1
+            header / x-canary=1 web-canary:1
+            - / web-stable:100 web-canary:0
+            - /docs docs:1"#]],
+    );
+    assert_eq!(apply(&web(), &again, &weights(&rollout("web"), 0)), original);
+}
+
+/// A user's rule may be what we would write ourselves, also where names are dropped.
+#[test]
+fn of_rules_with_equal_content_the_users_stays() {
+    let mut user = rule("/", &[("web-canary", 1)]);
+    user["matches"][0]["headers"] = json!([{"name": "x-canary", "type": "Exact", "value": "1"}]);
+    user["name"] = json!("mine");
+    let original = route(vec![user, rule("/", &[("web-stable", 100), ("web-canary", 0)])]);
+    for has_names in [true, false] {
+        let mut held = apply(
+            &web(),
+            &original,
+            &derive(&rollout("web"), Call::SetHeaderRoute(&header("header", "1"))),
+        );
+        let mut expected = original.clone();
+        if !has_names {
+            for route in [&mut held, &mut expected] {
+                let rules = route["spec"]["rules"].as_array_mut().unwrap();
+                rules
+                    .iter_mut()
+                    .for_each(|rule| _ = rule.as_object_mut().unwrap().remove("name"));
+            }
+        }
+        assert_eq!(held["spec"]["rules"].as_array().unwrap().len(), 3);
+        assert_eq!(apply(&web(), &held, &weights(&rollout("web"), 0)), expected);
+    }
+}

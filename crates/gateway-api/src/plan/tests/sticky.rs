@@ -243,8 +243,12 @@ fn what_cannot_be_sticky_is_refused_while_users_would_be_drawn_and_never_in_an_a
     let cases = [
         (
             by("traefik.io/gateway-controller"),
-            "HTTPRoute shop/web: sessionAffinity cannot be had from \"traefik.io/gateway-controller\": it accepts filters on backendRefs and \
-             ignores them",
+            "HTTPRoute shop/web: sessionAffinity cannot be had from \"traefik.io/gateway-controller\": it ignores filters on \
+             backendRefs before version 3.7",
+        ),
+        (
+            by("gateway.nginx.org/nginx-gateway-controller"),
+            "answers 500 for a backendRef with a filter",
         ),
         (
             by("networking.gke.io/gateway"),

@@ -237,3 +237,16 @@ async fn a_rollout_that_came_back_is_left_alone() {
     router.set_weight(&web(), 20, &[]).await.unwrap();
     assert_eq!(router.orphans.silent_since("shop/web", asked), None);
 }
+
+/// Nothing was on record then, so that nobody could end it, or defend it.
+#[tokio::test(start_paused = true)]
+async fn a_release_without_label_and_rules_is_ended_too() {
+    let fake = Fake::new(vec![]);
+    let router = started(&fake).await;
+    let mut plain = stored(json!({"httpRoute": "web", "disableInProgressLabel": true}), 1);
+    plain["spec"]["strategy"]["canary"]["steps"] = json!([{"setWeight": 10}, {"setWeight": 20}]);
+    router.set_weight(&parse(&plain), 20, &[]).await.unwrap();
+    assert_eq!(fake.weights(), "80:20");
+    a_while().await;
+    assert_eq!(fake.weights(), "100:0");
+}

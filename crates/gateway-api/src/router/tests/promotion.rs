@@ -173,3 +173,36 @@ async fn with_ping_pong_traffic_stays_where_the_promoted_version_is() {
     assert_eq!(fake.weights(), "0:100");
     assert_eq!(fake.web()["metadata"]["annotations"], Value::Null);
 }
+
+/// Equal hashes are no promotion: with `dynamicStableScale` the stable version gets its traffic back as its pods come up
+/// (Go: `utils/rollout/rolloututil.go` `IsDynamicallyRollingBackToStable`), and all of it went to the few that there were.
+#[tokio::test(start_paused = true)]
+async fn a_rollback_that_waits_for_stable_pods_is_not_ended_by_the_sweep() {
+    let mut back = stored(json!({"httpRoute": "web"}), 3);
+    back["spec"]["strategy"]["canary"]["dynamicStableScale"] = json!(true);
+    back["status"]["currentPodHash"] = json!("a");
+    back["status"]["canary"] = json!({"weights": {"canary": {"weight": 80, "podTemplateHash": "b"}}});
+    for is_watching in [false, true] {
+        let fake = Fake::new(vec![]);
+        let applier = if is_watching {
+            fake.watching()
+        } else {
+            fake.applier()
+        };
+        let router = Router::new(PluginName::default(), applier, Settings::default());
+        router.init().await.unwrap();
+        fake.add(
+            "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/web",
+            back.clone(),
+        );
+        for _ in 0..2 {
+            router.set_weight(&parse(&back), 80, &[]).await.unwrap();
+            router.verify_weight(&parse(&back), 80, &[]).await.unwrap();
+            fake.settle().await;
+        }
+        fake.events().await;
+        sleep(SILENCE + ASK_AGAIN).await;
+        assert_eq!(fake.weights(), "20:80", "{is_watching}");
+        assert_eq!(fake.events().await, [""; 0]);
+    }
+}

@@ -274,8 +274,8 @@ impl ArgoCd {
     /// Has it read Git again, and waits until it has compared.
     ///
     /// The request is an annotation, which goes with the status that the application controller writes; one that comes
-    /// while a comparison is about to end goes unseen, and the API waits for it until the caller gives up. So it is made
-    /// again.
+    /// while a comparison is about to end goes unseen, and the API waits for it until the caller gives up. To ask once more
+    /// for what the annotation says already would change nothing, so it is taken away before it is made again.
     ///
     /// # Errors
     /// When the Application cannot be compared.
@@ -286,7 +286,15 @@ impl ArgoCd {
             tries += 1;
             match timeout(REFRESH, self.call(Method::GET, &path, None)).await {
                 Ok(answer) => break answer?,
-                Err(_) if tries < 4 => {}
+                Err(_) if tries < 4 => {
+                    let application = Address {
+                        kind: Kind::new("argoproj.io/v1alpha1", "Application"),
+                        namespace,
+                        name,
+                    };
+                    let none = json!({"metadata": {"annotations": {"argocd.argoproj.io/refresh": null}}});
+                    self.cluster.merge(&application, "", &none).await?;
+                }
                 Err(_) => bail!("application {name} was not compared within {tries} times {REFRESH:?}"),
             }
         };

@@ -27,7 +27,7 @@ use self::sweep::Sweep;
 use crate::apply::{Applier, ApplyError};
 use crate::config::{Config, PluginName};
 use crate::events::{Events, Reason};
-use crate::intent::{Call, Intent, Managed, Split, is_fully_promoted, is_over};
+use crate::intent::{Call, Intent, Split, is_fully_promoted, is_over};
 use crate::plan::plan_route;
 use crate::verify::{Settle, Verdict, is_asked, judge, only_failure_protects};
 
@@ -106,35 +106,13 @@ impl Router {
     }
 
     /// Brings all routes of a Rollout to what it wants, each for itself; one that fails does not hold up the others.
-    ///
-    /// Where a release ends or its routes are taken back, a route that cannot keep users where they are is no reason not to.
     async fn apply(&self, rollout: &Rollout, config: &Config, intent: Intent, deadline: Instant) -> Report {
-        let takes_back = intent.split.is_none() && intent.managed == Managed::NONE;
-        let sticky =
-            (intent.affinity.is_some() && (takes_back || is_over(rollout))).then(|| Box::new(intent.clone()));
-        // A large future, of which there would be two.
-        let mut report = Box::pin(self.apply_once(rollout, config, intent, deadline)).await;
-        if let Some((mut intent, problem)) = sticky.zip(report.unplanned()) {
-            let message = format!("users are not kept on their version any more: {problem}");
-            self.events.warn(rollout, Reason::ManagedRouteRefused, &message);
-            intent.affinity = None;
-            report = Box::pin(self.apply_once(rollout, config, *intent, deadline)).await;
-        }
+        let routes = Routes::find(&self.applier, config, deadline).await;
+        let report = routes
+            .apply(rollout, config, intent, (&self.events, &self.features), deadline)
+            .await;
         self.orphans.heard(&rollout.key(), report.looked_at());
         report
-    }
-
-    async fn apply_once(
-        &self,
-        rollout: &Rollout,
-        config: &Config,
-        intent: Intent,
-        deadline: Instant,
-    ) -> Report {
-        let routes = Routes::find(&self.applier, config, deadline).await;
-        routes
-            .apply(rollout, config, intent, (&self.events, &self.features), deadline)
-            .await
     }
 
     async fn set_managed(
@@ -164,7 +142,7 @@ impl Router {
             .await;
         if self
             .cycles
-            .remember_step(rollout, Asked::of(rollout, 0, &[], false))
+            .remember_step(rollout, Asked::of(rollout, 0, &[], 0, false))
         {
             report.tell_drift(rollout, &self.events, self.applier.api().metrics());
         }
@@ -374,14 +352,16 @@ impl TrafficRouter for Router {
             let deadline = self.applier.deadline();
             let mut report = self.apply(rollout, &config, intent, deadline).await;
             let removed = self.cycles.has_removed(rollout);
-            let asked = Asked::of(rollout, desired_weight, additional, removed);
+            let asked = Asked::of(rollout, desired_weight, additional, report.experiments(), removed);
             if !is_held && let Some(standing) = report.take_standing() {
                 self.standings.begin(standing);
             }
-            if self
-                .cycles
-                .remember(rollout, (!is_held).then_some(asked), &report)
-            {
+            // What one call could not do is no drift when the next one does it.
+            let asked = (!is_held && report.is_whole()).then_some(asked);
+            if !report.is_whole() {
+                self.cycles.forget_asked(rollout);
+            }
+            if self.cycles.remember(rollout, asked, &report) {
                 report.tell_drift(rollout, &self.events, self.applier.api().metrics());
             }
             if is_over(rollout) {

@@ -8,6 +8,7 @@
 
 mod reports;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,8 +18,8 @@ use serde_json::Value;
 use self::reports::{Parent, Report, judge_report};
 use crate::apply::FIELD_MANAGER;
 use crate::config::RouteTarget;
-use crate::intent::{Intent, is_fully_promoted};
-use crate::plan::{Change, plan_route};
+use crate::intent::{Experiment, Intent, is_fully_promoted};
+use crate::plan::{Change, Plan, PlanError, Problem, plan_route};
 
 /// What is known about a route's weights on the gateways.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,7 +134,7 @@ pub fn judge(
     settle: &Settle,
     now: Timestamp,
 ) -> Verdict {
-    match plan_route(target, route, intent, None) {
+    match plan_named(target, route, intent) {
         Err(error) => return Verdict::Pending(error.to_string()),
         Ok(plan) => {
             let drift = plan.changes.iter().find(|change| {
@@ -195,6 +196,28 @@ pub fn judge(
     match unconfirmed {
         Some(reason) => Verdict::Unconfirmed(reason),
         None => Verdict::Verified,
+    }
+}
+
+/// The plan without the experiments whose Services nobody names and the route does not have: there may be none.
+fn plan_named(target: &RouteTarget, route: &Value, intent: &Intent) -> Result<Plan, PlanError> {
+    let mut intent = Cow::Borrowed(intent);
+    loop {
+        let error = match plan_route(target, route, &intent, None) {
+            Err(error) => error,
+            plan => return plan,
+        };
+        let Problem::NeedsPorts { service } = &*error.problem else {
+            return Err(error);
+        };
+        let is_unnamed = |known: &Experiment| known.is_derived && known.service == *service;
+        let experiments = intent.to_mut().split.as_mut().map(|split| &mut split.experiments);
+        match experiments {
+            Some(experiments) if experiments.iter().any(is_unnamed) => {
+                experiments.retain(|known| !is_unnamed(known));
+            }
+            _ => return Err(error),
+        }
     }
 }
 

@@ -27,6 +27,9 @@ pub struct Affinity {
     max: u64,
     /// The levels that were reached; the last is the present one.
     levels: Vec<Level>,
+    /// Whether a route that cannot keep users where they are does without, rather than fail: where a release ends or its
+    /// routes are taken back.
+    pub is_dispensable: bool,
 }
 
 /// A weight that was held for a while.
@@ -68,7 +71,12 @@ pub struct Share {
 impl Affinity {
     /// [`None`] where all users are on one version, so that no cookie is needed; and during an abort, which brings users
     /// back without asking where they were.
-    pub(super) fn derive(rollout: &Rollout, cookie: &SessionAffinity, weight: i32) -> Option<Self> {
+    pub(super) fn derive(
+        rollout: &Rollout,
+        cookie: &SessionAffinity,
+        weight: i32,
+        is_dispensable: bool,
+    ) -> Option<Self> {
         let max = u64::try_from(rollout.max_traffic_weight()).ok()?;
         let weight = u64::try_from(weight)
             .ok()
@@ -82,6 +90,7 @@ impl Affinity {
             hash: rollout.status.current_pod_hash.clone(),
             max,
             levels: levels(rollout, weight),
+            is_dispensable,
         })
     }
 
@@ -294,7 +303,7 @@ mod tests {
             "shop",
         )
         .unwrap();
-        Affinity::derive(&rollout, &config.affinity.unwrap(), weight)
+        Affinity::derive(&rollout, &config.affinity.unwrap(), weight, false)
     }
 
     fn weights(weights: &[i32]) -> Value {
@@ -440,7 +449,8 @@ mod tests {
                 br#"{"httpRoute": "web", "sessionAffinity": {}}"#,
                 "shop",
             );
-            let affinity = Affinity::derive(&rollout, &config.unwrap().affinity.unwrap(), weight).unwrap();
+            let affinity =
+                Affinity::derive(&rollout, &config.unwrap().affinity.unwrap(), weight, true).unwrap();
             let stay = affinity.draws().remove(0).cookies.into_iter();
             stay.map(|(place, side)| affinity.value(place, side))
                 .collect::<Vec<_>>()
@@ -469,12 +479,12 @@ mod tests {
         )
         .unwrap();
         let cookie = config.affinity.unwrap();
-        assert!(Affinity::derive(&rollout, &cookie, 50).is_some());
+        assert!(Affinity::derive(&rollout, &cookie, 50, false).is_some());
         rollout.status.abort = true;
-        assert_eq!(Affinity::derive(&rollout, &cookie, 50), None);
+        assert_eq!(Affinity::derive(&rollout, &cookie, 50, false), None);
         rollout.status.abort = false;
         rollout.status.current_pod_hash = "a".into();
-        assert_eq!(Affinity::derive(&rollout, &cookie, 50), None);
+        assert_eq!(Affinity::derive(&rollout, &cookie, 50, false), None);
     }
 
     proptest::proptest! {

@@ -91,7 +91,9 @@ impl Intent {
             }
         };
         let affinity = config.affinity.as_ref().zip(canary_weight(rollout, call));
-        let affinity = affinity.and_then(|(cookie, weight)| Affinity::derive(rollout, cookie, weight));
+        let is_dispensable = matches!(call, Call::RemoveManagedRoutes) || is_over(rollout);
+        let affinity =
+            affinity.and_then(|(cookie, weight)| Affinity::derive(rollout, cookie, weight, is_dispensable));
         Ok(Self {
             owner: rollout.key(),
             namespace: rollout.metadata.namespace.clone(),

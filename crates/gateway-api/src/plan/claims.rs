@@ -46,8 +46,19 @@ pub(super) fn claims(
         true => rules.iter().map(print).collect(),
         false => Vec::new(),
     };
-    let is_source = |rule: &Value| weights::pair(rule, intent, route_namespace).is_some();
-    let source = rules.iter().position(is_source).unwrap_or(0);
+    let recorded = |at: usize| {
+        let mut records = ledger.entries().flat_map(|(_, entry)| &entry.rules);
+        prints
+            .get(at)
+            .is_some_and(|print| records.any(|record| record.print == *print))
+    };
+    // Mirror rules, and those of users with a cookie, have both Services as well.
+    let is_source =
+        |at: &usize| !recorded(*at) && weights::pair(&rules[*at], intent, route_namespace).is_some();
+    let source = match prints.is_empty() {
+        true => 0,
+        false => (0..rules.len()).find(is_source).unwrap_or(0),
+    };
     for (owner, entry) in ledger.entries() {
         for (place, record) in entry.rules.iter().enumerate() {
             let claim = match owner == intent.owner {

@@ -78,9 +78,22 @@ pub fn plan_route_on(
     label: Option<&Label>,
     features: &Features,
 ) -> Result<Plan, PlanError> {
-    Planner::new(target, route, intent, label, features)
-        .plan(label)
-        .map_err(|problem| PlanError::new(&target.key, problem))
+    let plan = |intent: &Intent| Planner::new(target, route, intent, label, features).plan(label);
+    let planned = match (plan(intent), &intent.affinity) {
+        (Err(problem), Some(affinity)) if affinity.is_dispensable => {
+            let without = Intent {
+                affinity: None,
+                ..intent.clone()
+            };
+            plan(&without).map(|mut planned| {
+                let refusal = Refusal::new(&target.key, "sessionAffinity", problem);
+                planned.refused.push(refusal);
+                planned
+            })
+        }
+        (planned, _) => planned,
+    };
+    planned.map_err(|problem| PlanError::new(&target.key, problem))
 }
 
 /// What the API server left out of managed rules that were written: its CRDs are older than the fields.

@@ -46,6 +46,8 @@ struct Cycle {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Asked {
     weights: Vec<(String, i32)>,
+    /// How many experiments there were Services for.
+    experiments: usize,
     step: Option<usize>,
     hash: String,
     is_over: bool,
@@ -58,6 +60,7 @@ impl Asked {
         rollout: &Rollout,
         weight: i32,
         additional: &[WeightDestination],
+        experiments: usize,
         removed: bool,
     ) -> Self {
         let others = additional
@@ -65,6 +68,7 @@ impl Asked {
             .map(|other| (other.service_name.clone(), other.weight));
         Self {
             weights: std::iter::once((String::new(), weight)).chain(others).collect(),
+            experiments,
             step: rollout.current_step_index(),
             hash: rollout.status.current_pod_hash.clone(),
             is_over: is_over(rollout),
@@ -108,6 +112,11 @@ impl Cycles {
             }
             asked.is_some_and(|asked| cycle.asked.replace(asked.clone()) == Some(asked))
         })
+    }
+
+    /// What was asked for is not on all routes.
+    pub(super) fn forget_asked(&self, rollout: &Rollout) {
+        self.with(rollout, |cycle| cycle.asked = None);
     }
 
     /// The same for a header or mirror step, which the controller calls for at each reconcile while it is the current

@@ -14,12 +14,15 @@ use crate::{GROUP, RouteKey};
 
 /// How long an answer holds: classes change with an upgrade of the gateway.
 const FRESH: Duration = Duration::from_secs(600);
+/// The same for an answer that is missing for now.
+const PASSING: Duration = Duration::from_secs(30);
 /// Number of routes from which on old answers are dropped.
 const MANY: usize = 1024;
 
 /// The answers, by route.
 #[derive(Default)]
 pub(super) struct KnownFeatures {
+    /// Until when they hold.
     routes: Mutex<HashMap<RouteKey, (Instant, Arc<Features>)>>,
 }
 
@@ -33,21 +36,19 @@ impl KnownFeatures {
             .unwrap_or_else(PoisonError::into_inner)
             .get(key)
             .cloned();
-        if let Some((_, features)) = known.filter(|(asked, _)| now - *asked < FRESH) {
+        if let Some((_, features)) = known.filter(|(until, _)| now < *until) {
             return features;
         }
         let Ok((features, is_whole)) = timeout_at(deadline, ask(applier, key)).await else {
             return Arc::default();
         };
         let features = Arc::new(features);
-        if !is_whole {
-            return features;
-        }
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         if routes.len() >= MANY {
-            routes.retain(|_, (asked, _)| now - *asked < FRESH);
+            routes.retain(|_, (until, _)| now < *until);
         }
-        routes.insert(key.clone(), (now, Arc::clone(&features)));
+        let until = now + if is_whole { FRESH } else { PASSING };
+        routes.insert(key.clone(), (until, Arc::clone(&features)));
         features
     }
 }

@@ -111,7 +111,7 @@ impl<'a> Routes<'a> {
             match ports {
                 Ok(ports) => experiments[at].ports = ports,
                 // One without ports never has a Service, and a name is not a reason to hold up a release.
-                Err(problem) if experiments[at].is_derived => {
+                Err((problem, false)) if experiments[at].is_derived => {
                     let message = format!(
                         "{problem}; the controller does not name it, and its weight {} is not given to it",
                         experiments[at].weight
@@ -119,7 +119,7 @@ impl<'a> Routes<'a> {
                     events.warn(rollout, Reason::WeightNotServed, &message);
                     experiments.remove(at);
                 }
-                Err(problem) => {
+                Err((problem, _)) => {
                     // Of the routes that need it alone; the others are as they should be.
                     let told = |(result, target): (Result<Applied, RouteError>, &RouteTarget)| match result {
                         Err(error) if service_without_ports(&error).is_some() => {
@@ -141,6 +141,7 @@ impl<'a> Routes<'a> {
             && results.iter().flatten().any(is_ours);
         let keys = self.targets.iter().map(|target| target.key.clone());
         let results = keys.zip(results).collect();
+        let experiments = intent.split.as_ref().map_or(0, |split| split.experiments.len());
         let standing = stands.then(|| {
             let targets = self.targets.into_iter().zip(features).collect();
             Standing::new(rollout, intent, label.cloned(), targets)
@@ -149,6 +150,7 @@ impl<'a> Routes<'a> {
             results,
             unfound: self.unfound,
             standing,
+            experiments,
         };
         report.tell(rollout, events);
         report
@@ -205,16 +207,26 @@ fn service_without_ports(error: &RouteError) -> Option<String> {
 }
 
 impl Routes<'_> {
-    /// The ports of an experiment's Service, or why they are not to be had.
-    async fn ports(&self, namespace: &str, service: &str, deadline: Instant) -> Result<Vec<u16>, String> {
+    /// The ports of an experiment's Service, or why they are not to be had, and whether that passes.
+    async fn ports(
+        &self,
+        namespace: &str,
+        service: &str,
+        deadline: Instant,
+    ) -> Result<Vec<u16>, (String, bool)> {
         let asked = timeout_at(deadline, self.applier.api().service_ports(namespace, service)).await;
         match asked.unwrap_or(Err(ApiError::Timeout(Default::default()))) {
-            Ok(ports) if ports.is_empty() => Err(format!("experiment Service {service:?} has no ports")),
+            Ok(ports) if ports.is_empty() => {
+                Err((format!("experiment Service {service:?} has no ports"), false))
+            }
             Ok(ports) => Ok(ports),
-            Err(error) => Err(format!(
-                "experiment Service {service:?} cannot be read: {}",
-                RpcError::chain(&error)
-            )),
+            Err(error) => {
+                let told = RpcError::chain(&error);
+                Err((
+                    format!("experiment Service {service:?} cannot be read: {told}"),
+                    error.is_passing(),
+                ))
+            }
         }
     }
 
@@ -259,6 +271,7 @@ pub(super) struct Report {
     results: Vec<(RouteKey, Result<Applied, RouteError>)>,
     unfound: Vec<SelectError>,
     standing: Option<Standing>,
+    experiments: usize,
 }
 
 impl Report {
@@ -268,7 +281,18 @@ impl Report {
             results: vec![(key.clone(), Ok(applied))],
             unfound: Vec::new(),
             standing: None,
+            experiments: 0,
         }
+    }
+
+    /// Whether every route is as it should be.
+    pub(super) fn is_whole(&self) -> bool {
+        self.results.iter().all(|(_, result)| result.is_ok())
+    }
+
+    /// How many experiments got their share.
+    pub(super) fn experiments(&self) -> usize {
+        self.experiments
     }
 
     /// What the routes are to be until the next call, where a release is under way and every one of them is as it
@@ -298,19 +322,6 @@ impl Report {
             Err(error) if error.is_missing() => Some((key, None)),
             Err(_) => None,
         })
-    }
-
-    /// Why a route cannot be planned.
-    pub(super) fn unplanned(&self) -> Option<String> {
-        let errors = self
-            .results
-            .iter()
-            .filter_map(|(_, result)| result.as_ref().err());
-        let unplanned = errors.filter_map(|error| match error {
-            RouteError::Apply(error) if matches!(**error, ApplyError::Plan(_)) => Some(error),
-            _ => None,
-        });
-        unplanned.map(|error| RpcError::chain(error).to_string()).next()
     }
 
     /// Takes our name from the routes on which there was nothing to do and on which no release has anything.

@@ -155,8 +155,11 @@ impl Sweep {
         let Some((config, intent)) = self.promoted(rollout) else {
             return;
         };
-        self.standings.end(owner);
-        for key in self.orphans.silent_since(owner, asked).unwrap_or_default() {
+        let keys = self.orphans.silent_since(owner, asked).unwrap_or_default();
+        if !keys.is_empty() {
+            self.standings.end(owner);
+        }
+        for key in keys {
             let target = config.routes.iter().find(|target| target.key == key).cloned();
             let target = target.unwrap_or_else(|| RouteTarget::new(key.clone(), true));
             let label = config.in_progress_label.as_ref();

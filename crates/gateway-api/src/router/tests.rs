@@ -381,6 +381,35 @@ async fn an_experiment_whose_services_lost_their_names_gets_its_traffic() {
     assert_eq!(fake.weights(), "80:20");
 }
 
+/// What cannot be read for now is no reason to take an experiment its traffic for as long as nobody calls.
+#[tokio::test(start_paused = true)]
+async fn an_experiment_whose_service_cannot_be_read_for_now_is_tried_again() {
+    let fake = Fake::new(vec![]);
+    let router = router(&fake);
+    for template in ["baseline", "candidate"] {
+        let path = format!("/api/v1/namespaces/shop/services/web-b-2-0-{template}");
+        fake.add(&path, json!({"spec": {"ports": [{"port": 8080}]}}));
+    }
+    router.set_weight(&web(), 20, &[]).await.unwrap();
+    // The first reading is that of the route.
+    fake.fault(Method::GET, Fault::OtherWriter);
+    fake.fault(Method::GET, Fault::Status(503, "ServiceUnavailable"));
+    let error = router.set_weight(&experimenting(), 20, &nameless()).await;
+    assert!(error.unwrap_err().to_string().contains("cannot be read"));
+    router
+        .set_weight(&experimenting(), 20, &nameless())
+        .await
+        .unwrap();
+    assert_eq!(
+        fake.web()["spec"]["rules"][0]["backendRefs"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
+    assert_eq!(fake.events().await, [""; 0]);
+}
+
 /// The controller makes no Service for pods without ports (Go: `experiments/experiment.go` `createTemplateService`), and
 /// a plugin may not be allowed to read Services.
 #[tokio::test(start_paused = true)]
@@ -469,9 +498,10 @@ async fn what_can_be_sticky_no_more_holds_up_no_end_of_a_release() {
     fake.events().await;
     let flapping = parse(&sticky);
     router.remove_managed_routes(&flapping).await.unwrap();
+    let events = fake.events().await;
     assert!(
-        fake.events().await[0]
-            .starts_with("ManagedRouteRefused: users are not kept on their version any more: ")
+        events[0].starts_with("ManagedRouteRefused: HTTPRoute shop/web: managed route \"sessionAffinity\": "),
+        "{events:?}"
     );
     router.set_weight(&flapping, 0, &[]).await.unwrap();
     assert_eq!((fake.weights().as_str(), rules(&fake)), ("100:0", 1));
@@ -483,6 +513,16 @@ async fn what_can_be_sticky_no_more_holds_up_no_end_of_a_release() {
     router.remove_managed_routes(&promoted).await.unwrap();
     router.set_weight(&promoted, 20, &[]).await.unwrap();
     assert_eq!(fake.weights(), "80:20");
+    // Where the stable version shrinks with the weight, `SetWeight` looks at the gateway, too.
+    promoted
+        .spec
+        .strategy
+        .canary
+        .as_mut()
+        .unwrap()
+        .dynamic_stable_scale = true;
+    router.set_weight(&promoted, 40, &[]).await.unwrap();
+    assert_eq!(fake.weights(), "60:40");
 }
 
 /// After an abort the controller begins again at the first step and calls for it before it sets the weight.
@@ -532,6 +572,7 @@ async fn a_gateway_that_could_not_be_asked_is_asked_again() {
     router.set_weight(&web(), 0, &[]).await.unwrap();
     fake.fault(Method::GET, Fault::Status(503, "ServiceUnavailable"));
     router.set_mirror_route(&mirroring, &mirror).await.unwrap();
+    tokio::time::advance(Duration::from_secs(30)).await;
     let error = router.set_mirror_route(&mirroring, &mirror).await.unwrap_err();
     assert!(error.to_string().contains("HTTPRouteRequestMirror"), "{error}");
 }

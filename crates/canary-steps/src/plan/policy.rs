@@ -169,7 +169,8 @@ impl Rule {
             if allowed.is_empty() {
                 return Err("steps of your own are not allowed".into());
             }
-            let kinds = steps.iter().filter_map(|s| s.as_object()?.keys().next());
+            // A step may be of several kinds.
+            let kinds = steps.iter().filter_map(Value::as_object).flat_map(Map::keys);
             if let Some(kind) = kinds.into_iter().find(|k| !allowed.contains(k)) {
                 return Err(format!("{kind} is not allowed, only {}", allowed.join(", ")));
             }

@@ -71,17 +71,21 @@ impl Settings {
             file: file.to_owned(),
             problem,
         };
-        let documents = edit::split(text).map_err(|e| fail(e.to_string()))?;
-        let mut values = Vec::new();
-        for document in documents {
-            let value = edit::read(&text[document.range])
-                .map_err(|e| fail(format!("line {}: {}", document.line + e.line - 1, e.problem)))?;
-            values.extend(Some(value).filter(|value| !value.is_null()));
-        }
-        if values.len() > 1 {
-            return Err(fail("it holds more than one document".into()));
-        }
-        let value = values.pop().unwrap_or_default();
+        let documents = edit::split(text).ok().and_then(|documents| {
+            let values = documents.into_iter().map(|d| edit::read(&text[d.range]).ok());
+            values.collect::<Option<Vec<_>>>()
+        });
+        let value = match documents {
+            Some(mut values) => {
+                values.retain(|value| !value.is_null());
+                if values.len() > 1 {
+                    return Err(fail("it holds more than one document".into()));
+                }
+                values.pop().unwrap_or_default()
+            }
+            // What cannot be cut into documents, such as one with directives, is read as a whole.
+            None => edit::read(text).map_err(|e| fail(e.to_string()))?,
+        };
         let map = match value {
             Value::Null => return Ok(self),
             Value::Object(map) => map,
@@ -339,7 +343,14 @@ mod tests {
     fn a_second_document_is_refused() {
         let error = lay("default: off\n---\npolicy: []\n", Owner::Operator).unwrap_err();
         assert_eq!(error, "f: it holds more than one document");
-        assert!(lay("---\ndefault: off\n---\n# nothing\n", Owner::Operator).is_ok());
+        for one in [
+            "---\ndefault: off\n---\n# nothing\n",
+            "%YAML 1.2\n---\ndefault: off\n",
+            "# nothing\n---\ndefault: off\n",
+            "--- {default: off}\n",
+        ] {
+            assert!(lay(one, Owner::Operator).unwrap().default.is_some(), "{one}");
+        }
     }
 
     #[test]

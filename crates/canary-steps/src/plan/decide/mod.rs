@@ -284,7 +284,7 @@ impl World<'_> {
 
         let current = canary_steps(rollout);
         let wanted = steps.as_ref().map(|steps| Value::Array(steps.clone()));
-        if self.is_judged(&word, &origin) {
+        if !self.is_the_operators(&choice) && self.is_judged(&word, &origin) {
             policy::judge(&self.settings.policy, self.app, rollout, &word, steps.as_deref())
                 .map_err(about)?;
         }
@@ -304,6 +304,11 @@ impl World<'_> {
             ));
         }
         Ok(())
+    }
+
+    /// Whether somebody chose what the operator has chosen for all.
+    fn is_the_operators(&self, choice: &Choice) -> bool {
+        matches!(&self.settings.default, Some((default, Owner::Operator)) if default == choice)
     }
 
     /// Whether a choice is for the operator's policy to judge: any but the operator's own. As in Git is one where without it

@@ -311,6 +311,25 @@ fn on_is_judged_as_what_it_comes_to() {
     );
     let on = scene(&[web()]).operator(rules).set(&[("web", "on")]);
     assert_eq!(on.steps(), ["20,pause"]);
+    // What the operator chose for all may be typed as well.
+    let on = scene(&[bare("api")]).operator(&format!("default: on\n{rules}"));
+    assert_eq!(on.set(&[("api", "on")]).steps(), ["100,pause:1s"]);
+}
+
+/// Of a step of several kinds the first alone was judged.
+#[test]
+fn each_kind_of_a_step_is_judged() {
+    let rules = "policy: [{steps: [setWeight, pause]}]\n";
+    let typed = "[{\"pause\": {}, \"setCanaryScale\": {\"weight\": 50}}]";
+    let routed = rollout("web", "canary: {trafficRouting: {nginx: {stableIngress: x}}}\n");
+    assert_eq!(
+        scene(&[routed])
+            .operator(rules)
+            .set(&[("web", typed)])
+            .apply()
+            .unwrap_err(),
+        "canary/web: setCanaryScale is not allowed, only setWeight, pause here"
+    );
 }
 
 #[test]

@@ -14,7 +14,8 @@ use crate::types::{AnalysisRun, Measurement, Metric};
 ///
 /// There is no error beside the measurement: what goes wrong is a [`Measurement`] in phase `Error` with a message.
 pub trait MetricProvider: Send + Sync + 'static {
-    /// Called once after the start, under a mutex that holds up every analysis of the controller: no network I/O here.
+    /// Called once after the start, under a mutex that holds up every analysis of the controller: no network I/O here. An
+    /// error is told once; the controller then goes on with the plugin as it is.
     fn init(&self) -> impl Future<Output = RpcResult> + Send {
         async { Ok(()) }
     }

@@ -12,9 +12,13 @@ use crate::types::{RawJson, Rollout};
 ///
 /// [`StepPlugin::run`] is called until it answers with a phase other than [`StepPhase::Running`]; `terminate` when the
 /// step is skipped, `abort` in reverse order of the steps when the release is aborted (Go:
-/// `rollout/steps/plugin/reconciler.go`). On an error the returned status is not kept and the call is repeated.
+/// `rollout/steps/plugin/reconciler.go`). After an error of `run` the returned status is not kept and the call is repeated
+/// with back-off. `terminate` and `abort` are called once, whatever they answer (Go: `rollout/steps/plugin/plugin.go`), and
+/// not at all where the last call of `run` ended in an error: what must not fail they have to try again themselves, within
+/// the call's deadline. They answer anything but [`StepPhase::Running`], which the controller takes for failed.
 pub trait StepPlugin: Send + Sync + 'static {
-    /// Called once after the start, under a mutex that holds up every Rollout of the controller: no network I/O here.
+    /// Called once after the start, under a mutex that holds up every Rollout of the controller: no network I/O here. An
+    /// error is told once; the controller then goes on with the plugin as it is.
     fn init(&self) -> impl Future<Output = RpcResult> + Send {
         async { Ok(()) }
     }
@@ -84,7 +88,7 @@ pub struct StepResult {
     pub phase: StepPhase,
     /// Details for the user.
     pub message: String,
-    /// When to call again while the phase is [`StepPhase::Running`]; the controller's default where zero.
+    /// When to call again while the phase is [`StepPhase::Running`]: 10 s at least, and the controller's 30 s where zero.
     pub requeue_after: Duration,
     /// What to keep until the next call.
     pub status: RawJson,
@@ -109,7 +113,8 @@ impl StepResult {
         Self::new(StepPhase::Failed, message)
     }
 
-    /// The same, with a status to keep until the next call.
+    /// The same, with a status to keep until the next call: a JSON object, which the Rollout's status can hold. Another one
+    /// is answered as an error.
     #[must_use]
     pub fn with_status(self, status: impl Into<RawJson>) -> Self {
         let status = status.into();
@@ -135,7 +140,7 @@ pub enum StepPhase {
     Successful,
     /// Not to be done: the release is aborted.
     Failed,
-    /// Not done: called again with back-off.
+    /// Not done: called again with back-off. The same as an error with the message.
     Error,
 }
 

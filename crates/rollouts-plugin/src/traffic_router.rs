@@ -21,7 +21,8 @@ use crate::{RpcError, RpcResult};
 /// [`set_header_route`]: TrafficRouter::set_header_route
 /// [`set_mirror_route`]: TrafficRouter::set_mirror_route
 pub trait TrafficRouter: Send + Sync + 'static {
-    /// Called once after the start, under a mutex that holds up every Rollout of the controller: no network I/O here.
+    /// Called once after the start, under a mutex that holds up every Rollout of the controller: no network I/O here. An
+    /// error is told once; the controller then goes on with the plugin as it is.
     fn init(&self) -> impl Future<Output = RpcResult> + Send {
         async { Ok(()) }
     }

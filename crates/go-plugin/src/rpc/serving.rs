@@ -31,6 +31,10 @@ use crate::{
 
 /// Bytes of answers that may wait for the peer to read; while more wait, no further call is read from this stream.
 const OUTPUT_LIMIT: usize = 1024 * 1024;
+/// Bytes of a method's name that are given back. The host knows its call by the number.
+const LONGEST_NAME: usize = 1024;
+/// Bytes of an error's text: it may quote what the host sent.
+const LONGEST_ERROR: usize = 16 * 1024;
 /// Receptions in a row before other tasks get their turn.
 const ROUNDS: usize = 8;
 
@@ -71,6 +75,8 @@ pub(crate) async fn serve<R: Receiver>(stream: Stream, receiver: R, rules: Rules
         rules,
         header: None,
         ended: false,
+        is_deaf: false,
+        error: None,
         calls: 0,
         running: HashMap::new(),
         deadlines: VecDeque::new(),
@@ -103,8 +109,12 @@ struct Serving<R> {
     values: Values,
     /// The call whose argument comes next.
     header: Option<Request>,
-    /// The host will call no more.
+    /// The host will call no more, or it cannot be understood any more.
     ended: bool,
+    /// Nothing more can be written.
+    is_deaf: bool,
+    /// Why the stream ends, where the host did not end it.
+    error: Option<StreamError>,
     /// How many calls were started; each one's number is its own.
     calls: u64,
     running: HashMap<u64, Running>,
@@ -126,21 +136,38 @@ impl<R: Receiver> Serving<R> {
         for _ in 0..ROUNDS {
             let took_all = self.take_answers(cx);
             self.check_deadlines(cx);
-            let is_blocked = self.poll_write(cx)?.is_pending();
+            // The calls that run are carried through also where nobody hears of it: half of what one does may be worse than
+            // none of it (`net/rpc`, `ServeCodec` waits for them).
+            let is_blocked = match self.poll_write(cx) {
+                Poll::Pending => true,
+                Poll::Ready(Ok(())) => false,
+                Poll::Ready(Err(error)) => {
+                    (self.ended, self.is_deaf) = (true, true);
+                    self.error.get_or_insert(error.into());
+                    false
+                }
+            };
             if !took_all && self.writer.output.len() < OUTPUT_LIMIT {
                 continue;
             }
             if self.ended && self.running.is_empty() && !is_blocked {
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(self.error.take().map_or(Ok(()), Err));
             }
             if self.ended || self.writer.output.len() >= OUTPUT_LIMIT {
                 return Poll::Pending;
             }
             match self.stream.poll_receive(cx, &mut self.values.buffer, usize::MAX) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(count) => self.ended = count? == 0,
+                Poll::Ready(Ok(count)) => self.ended = count == 0,
+                Poll::Ready(Err(error)) => {
+                    self.ended = true;
+                    self.error = Some(error.into());
+                }
             }
-            self.take_calls()?;
+            if let Err(error) = self.take_calls() {
+                self.ended = true;
+                self.error = Some(error.into());
+            }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
@@ -178,8 +205,7 @@ impl<R: Receiver> Serving<R> {
                     // What follows cannot be understood any more, but this caller can still be told why.
                     self.writer
                         .answer(request, Err(format!("cannot decode the argument: {error}")));
-                    self.ended = true;
-                    return Ok(());
+                    return Err(error);
                 }
             }
         }
@@ -265,6 +291,9 @@ impl<R: Receiver> Serving<R> {
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), yamux::Error>> {
         let output = &mut self.writer.output;
+        if self.is_deaf {
+            output.clear();
+        }
         while !output.is_empty() {
             match self.stream.poll_send(cx, output) {
                 Poll::Pending => return Poll::Pending,
@@ -281,6 +310,14 @@ impl<R> Drop for Serving<R> {
             task.abort();
         }
     }
+}
+
+/// The first `most` bytes of a text, to the last whole character.
+fn cut(mut text: String, most: usize) -> String {
+    let whole = |at: &usize| text.is_char_boundary(*at);
+    let end = (0..=most.min(text.len())).rev().find(whole);
+    text.truncate(end.unwrap_or(0));
+    text
 }
 
 /// The answers of a stream, on their way out.
@@ -314,9 +351,9 @@ impl Writer {
                 .expect("an empty struct can be encoded");
         }
         let response = Response {
-            service_method,
+            service_method: cut(service_method, LONGEST_NAME),
             seq,
-            error: error.unwrap_or_default(),
+            error: cut(error.unwrap_or_default(), LONGEST_ERROR),
         };
         self.header.clear();
         self.encoder

@@ -89,7 +89,18 @@ where
                     Ok(serve(stream, Plugin { service }, rules).await?)
                 });
             }
-            Some(ended) = calls.join_next(), if !calls.is_empty() => report(ended),
+            Some(ended) = calls.join_next(), if !calls.is_empty() => {
+                // The host fetches a plugin once. Where the last stream is broken nothing but Ping would be answered, and the
+                // host would never start another process.
+                let is_broken = match &ended {
+                    Ok(Err(TaskError::Stream(StreamError::Gob(_)))) | Err(_) => true,
+                    Ok(_) => false,
+                };
+                report(ended);
+                if is_broken && calls.len() <= 1 {
+                    connection.close();
+                }
+            }
             Some(ended) = others.join_next(), if !others.is_empty() => report(ended.map(Ok)),
         }
     }

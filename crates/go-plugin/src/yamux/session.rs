@@ -214,6 +214,9 @@ impl Session {
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub fn timeout(&self) -> Option<Instant> {
+        if self.ended.is_some() {
+            return None;
+        }
         let keep_alive = match self.keep_alive {
             KeepAlive::Off => None,
             KeepAlive::Next(at) => Some(at),
@@ -360,7 +363,8 @@ impl Session {
             return;
         };
         stream.received = BytesMut::new();
-        stream.released_until = Some(now + self.config.close_timeout);
+        // Nothing is waited for any more where the session is over.
+        stream.released_until = self.ended.is_none().then(|| now + self.config.close_timeout);
         self.forget_if_done(id);
     }
 

@@ -28,7 +28,7 @@ impl<T: StepPlugin> Service for StepPluginService<T> {
                 };
                 let args = Box::new(args);
                 reply(answer, async move {
-                    Response::from_result(step.run(&args.rollout, &args.context).await)
+                    Response::of_run(step.run(&args.rollout, &args.context).await)
                 })
             }
             "Terminate" => {

@@ -482,6 +482,58 @@ async fn calls_are_carried_through_when_the_host_has_gone() {
     assert_eq!(pair.finished.load(Ordering::SeqCst), 1);
 }
 
+/// The first one that was done ended the others, whose answers nobody would have heard either.
+#[tokio::test(start_paused = true)]
+async fn all_calls_are_carried_through_when_the_host_has_gone() {
+    let mut pair = Pair::new(10);
+    let client = Arc::new(pair.client().await);
+    let calls = [3000, 5000, 5001].map(|time| {
+        let client = client.clone();
+        tokio::spawn(async move { say(&client, "x", time).await })
+    });
+    sleep(Duration::from_secs(1)).await;
+    pair.connection.close();
+    for call in calls {
+        assert!(call.await.unwrap().is_err());
+    }
+    (&mut pair.served).await.unwrap();
+    assert_eq!(pair.finished.load(Ordering::SeqCst), 3);
+}
+
+/// The answer repeats the name, and one that is too large to be encoded was a panic of the stream's task.
+#[tokio::test(start_paused = true)]
+async fn a_method_of_any_length_costs_its_own_call_only() {
+    let pair = Pair::new(10);
+    let client = pair.client().await;
+    let message = Message {
+        text: "t".into(),
+        millis: 0,
+    };
+    let method = "é".repeat(5 << 20);
+    let answer: Result<Message, _> = client.call(&method, &ty(), &message, PATIENT).await;
+    let error = answer.unwrap_err().to_string();
+    let plain = error.replace('é', "");
+    assert!(plain.ends_with("rpc: can't find method Plugin."), "{plain}");
+    assert!(error.len() < method.len() + (17 << 10));
+    assert!(say(&client, "x", 0).await.is_ok());
+}
+
+/// The plugin answered Ping and nothing else, and the host kept it; who wrote the argument waited for five minutes.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_cannot_be_understood_ends_the_connection() {
+    let mut pair = Pair::new(10);
+    let mut stream = pair.stream().await;
+    let mut encoder = Encoder::with_limits(Limits {
+        message: 64 << 20,
+        ..Limits::default()
+    });
+    let bytes = call(&mut encoder, 0, &"x".repeat(17 << 20), 0);
+    let start = Instant::now();
+    stream.send(&bytes).await.unwrap_err();
+    (&mut pair.served).await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn quit_is_answered() {
     let mut pair = Pair::new(10);

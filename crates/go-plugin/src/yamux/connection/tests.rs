@@ -206,3 +206,17 @@ async fn a_stream_that_is_dropped_is_gone_after_a_while() {
     sleep(Duration::from_secs(11)).await;
     assert_eq!(theirs.send(b"x").await, Err(Error::StreamReset(1)));
 }
+
+/// The time at which a stream would have been given up came again and again, without a pause.
+#[tokio::test(start_paused = true)]
+async fn a_closed_session_waits_for_no_time() {
+    let (here, _there) = tokio::io::duplex(1024);
+    let (connection, driver) = connect(here, Role::Client, Config::default());
+    let _driver = tokio::spawn(driver);
+    let mut stream = connection.open().unwrap();
+    stream.send(&vec![0; 100_000]).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    connection.close();
+    drop(stream);
+    tokio::time::sleep(std::time::Duration::from_secs(1000)).await;
+}

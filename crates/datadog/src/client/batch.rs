@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Failure;
 use super::exchange::{Answered, Asked, CROWDED, Exchange, Member, Outcome, QueueKey};
 use crate::judge::{Columns, read_v1};
@@ -125,11 +127,14 @@ impl Exchange {
             if group.is_empty() {
                 return;
             }
+            let began = Instant::now();
             if let [first] = group.as_slice() {
                 let outcome = self.send_alone(first).await;
                 match &outcome {
                     Ok(_) => {}
                     Err(Failure::Throttled { .. } | Failure::Unauthorized { .. }) => {}
+                    // An outage is nobody's fault.
+                    Err(Failure::Unavailable(_)) if !self.answered_since(&first.key.queue, began) => {}
                     Err(_) => self.note_trouble(first, ALONE),
                 }
                 return self.land(first, outcome);
@@ -159,30 +164,41 @@ impl Exchange {
                     let (left, right) = flying.split_at(flying.len() / 2);
                     tokio::join!(self.send(left.to_vec()), self.send(right.to_vec()));
                 }
-                // The keys are wrong for all of them, or may not see what one of them asks: the first one tells.
+                // The keys are wrong for all of them, or may not see what some of them ask: a few far apart tell.
                 Err(Failure::Unauthorized { status, why }) => {
-                    let outcome = self.send_alone(&group[0]).await;
-                    let all = matches!(outcome, Err(Failure::Unauthorized { .. }));
-                    self.land(&group[0], outcome);
-                    let rest = &group[1..];
-                    if all {
-                        for member in rest {
-                            self.land(
-                                member,
-                                Err(Failure::Unauthorized {
-                                    status,
-                                    why: why.clone(),
-                                }),
-                            );
+                    let mut rest = group;
+                    let (mut refused, mut seen) = (Vec::new(), false);
+                    for place in [rest.len() - 1, rest.len() / 2, 0] {
+                        // One of two is both the one in the middle and the last.
+                        if place >= rest.len() {
+                            continue;
                         }
-                    } else {
+                        let witness = rest.remove(place);
+                        let outcome = self.send_alone(&witness).await;
+                        match outcome {
+                            Err(Failure::Unauthorized { .. }) => refused.push(witness.clone()),
+                            _ => seen = true,
+                        }
+                        self.land(&witness, outcome);
+                    }
+                    if seen {
+                        // They would fail the next joint request, too.
+                        refused.iter().for_each(|member| self.note_trouble(member, ALONE));
                         let (left, right) = rest.split_at(rest.len() / 2);
                         tokio::join!(self.send(left.to_vec()), self.send(right.to_vec()));
+                        return;
+                    }
+                    for member in &rest {
+                        let why = why.clone();
+                        self.land(member, Err(Failure::Unauthorized { status, why }));
                     }
                 }
                 Err(failure) => {
                     for member in &group {
-                        if matches!(failure, Failure::Unavailable(_)) && self.is_flying(member) {
+                        if matches!(failure, Failure::Unavailable(_))
+                            && self.is_flying(member)
+                            && self.answered_since(&member.key.queue, began)
+                        {
                             self.note_trouble(member, self.trouble(member) + 1);
                         }
                         self.land(member, Err(failure.clone()));

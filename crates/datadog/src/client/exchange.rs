@@ -129,6 +129,8 @@ pub(super) struct QueueKey {
 pub(super) struct FlightKey {
     pub(super) queue: QueueKey,
     pub(super) identity: String,
+    /// `requestTimeout`: who is patient does not share the request of who is not.
+    pub(super) timeout: Duration,
 }
 
 /// A question on its way.
@@ -214,6 +216,7 @@ impl Exchange {
         let key = FlightKey {
             queue,
             identity: asked.identity(),
+            timeout,
         };
         if let Some((answer, _)) = self.0.cache.recall(&key) {
             self.0.counters.shared.fetch_add(1, Ordering::Relaxed);
@@ -339,6 +342,13 @@ impl Exchange {
         self.0.latencies.remember(name, usual);
     }
 
+    /// Whether a request of this queue's account and endpoint was answered since then.
+    pub(super) fn answered_since(&self, queue: &QueueKey, began: Instant) -> bool {
+        let name = (queue.account.clone(), queue.endpoint);
+        let answered = self.0.latencies.recall(&name);
+        answered.is_some_and(|(_, age)| age < began.elapsed())
+    }
+
     /// Ends a flight: everybody who asks this question gets the outcome. The first outcome counts.
     pub(super) fn land(&self, member: &Member, outcome: Outcome) {
         let flight = self
@@ -352,7 +362,8 @@ impl Exchange {
             && answer.size() <= MOST_KEPT
         {
             self.0.cache.remember(member.key.clone(), answer.clone());
-            for span in Span::of(member.key.queue.window) {
+            let spans = Span::of(member.key.queue.window).into_iter();
+            for span in spans.filter(|_| answer.has_data()) {
                 let name = (
                     member.key.queue.account.clone(),
                     member.key.identity.clone(),
@@ -393,6 +404,17 @@ impl Asked {
 }
 
 impl Answered {
+    /// Whether there is a value in it.
+    fn has_data(&self) -> bool {
+        match self {
+            Self::Series(series) => series.as_ref().is_some_and(|series| !series.points.is_empty()),
+            Self::Columns(columns) => {
+                let mut values = columns.numbers.iter().flat_map(|column| &column.values);
+                values.any(Option::is_some)
+            }
+        }
+    }
+
     fn size(&self) -> usize {
         match self {
             Self::Series(series) => series.as_ref().map_or(0, |series| series.points.len()),

@@ -138,6 +138,23 @@ pub(super) fn check(scalar: &Scalar, compare: &Compare) -> Result<(), ConfigErro
             "compare judges one value a version; remove the grouping (by {…}, group_by)",
         ));
     }
+    // Neither takes a search, and without one both versions would be the same.
+    let narrow = scalar.queries.iter().find(|query| {
+        let source = query.body.get("data_source").and_then(serde_json::Value::as_str);
+        matches!(source, Some("apm_resource_stats" | "apm_dependency_stats"))
+            && !serde_json::Value::Object(query.body.clone())
+                .to_string()
+                .contains("$scope")
+    });
+    if let Some(query) = narrow {
+        return Err(ConfigError::rule(
+            "queries",
+            format!(
+                "{} cannot be narrowed to a version by itself; write $scope where the version belongs",
+                query.name
+            ),
+        ));
+    }
     if compare.method == Method::MannWhitney && scalar.guard.is_some() {
         return Err(ConfigError::rule(
             "minSamples",

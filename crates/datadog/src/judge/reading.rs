@@ -79,6 +79,11 @@ impl Reading {
         let mut values = columns.numbers.iter().flat_map(|column| &column.values);
         let without_data = !values.any(Option::is_some);
         let result = match (&scalar.formulas, columns.groups) {
+            // No group, or none that has a value: conditions over an empty list would hold.
+            (Formulas::Named(formulas), Some(_)) if without_data => {
+                Result::Named(formulas.keys().map(|name| (name.clone(), None)).collect())
+            }
+            (_, Some(_)) if without_data => Result::Number(None),
             (Formulas::Named(formulas), None) => Result::Named(
                 formulas
                     .keys()

@@ -91,7 +91,13 @@ impl Engine {
         loop {
             progress.send_modify(|progress| progress.state = State::Asking);
             let now = self.clock.now();
-            let window = plan::plan_window(&subject.config, subject.clock(now.as_second()));
+            let clock = subject.clock(now.as_second());
+            if let Some(wait) = plan::until_window(&subject.config, clock) {
+                let why = "the run has only just begun, nothing can be asked about it yet";
+                self.wait(progress, wait, why).await;
+                continue;
+            }
+            let window = plan::plan_window(&subject.config, clock);
             let account = match known.take() {
                 Some(account) => Ok(account),
                 None => self.account(subject).await,

@@ -175,6 +175,8 @@ impl Redactor {
                     None => return self.add(resolved),
                 },
                 (Piece::Text(text), Some(name)) => match rest.find(text) {
+                    // The argument may hold that text itself, and where it ends is unknown then.
+                    Some(at) if rest[at + text.len()..].contains(text) => return self.add(resolved),
                     Some(at) => {
                         if names.contains(&name) {
                             self.add(&rest[..at]);
@@ -271,6 +273,20 @@ mod tests {
             &json!({"query": "webhunter22"}),
         );
         assert_eq!(redactor.clean("webhunter22"), "*****");
+    }
+
+    /// The part before the first `-` alone was hidden.
+    #[test]
+    fn a_secret_may_hold_what_follows_it() {
+        for token in ["prod-hunter22", "ab-hunter22"] {
+            let resolved = format!("k:{token}-web");
+            let redactor = redactor(
+                &json!({"query": "k:{{args.token}}-{{args.service}}"}),
+                &json!({"query": resolved}),
+            );
+            let cleaned = redactor.clean(&resolved);
+            assert!(!cleaned.contains("hunter22"), "{cleaned}");
+        }
     }
 
     #[test]

@@ -12,4 +12,4 @@ pub use self::call::{
     monitor_searches, scalar, slo_status, timeseries, v1,
 };
 pub use self::scope::{plan_comparison, scoped};
-pub use self::window::{Clock, Window, plan_window};
+pub use self::window::{Clock, Window, plan_window, until_window};

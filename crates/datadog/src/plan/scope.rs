@@ -81,10 +81,16 @@ fn one(query: &NamedQuery, scope: &str) -> NamedQuery {
         {
             "slo" => "additional_query_filters",
             "apm_metrics" => "query_filter",
-            "process" | "container" => "text_filter",
+            "process" | "container" => "tag_filters",
             _ => "search",
         };
-        if field == "search" {
+        if field == "tag_filters" {
+            let tags = scope.split(',').map(|tag| Value::from(tag.trim()));
+            match body.get_mut(field).and_then(Value::as_array_mut) {
+                Some(filters) => filters.extend(tags),
+                None => body[field] = tags.collect(),
+            }
+        } else if field == "search" {
             let search = body
                 .get("search")
                 .and_then(|search| search.get("query"))
@@ -114,12 +120,24 @@ fn replace(value: &mut Value, scope: &str) {
     }
 }
 
+/// Whether a filter has a word of logic, in whatever case.
+fn has_boolean(filter: &str) -> bool {
+    let filter = filter.to_ascii_uppercase();
+    [" AND ", " OR ", " IN ", "NOT "]
+        .iter()
+        .any(|word| filter.contains(word))
+}
+
 /// A search narrowed by a scope.
 fn and(search: &str, scope: &str) -> String {
+    // Without brackets AND would bind first.
+    let bracketed = |text: &str| match has_boolean(text) {
+        true => format!("({text})"),
+        false => text.to_owned(),
+    };
     match search.trim() {
         "" | "*" => scope.to_owned(),
-        search if search.contains(" OR ") => format!("({search}) {scope}"),
-        search => format!("{search} {scope}"),
+        search => format!("{} {}", bracketed(search), bracketed(scope)),
     }
 }
 
@@ -138,11 +156,7 @@ fn in_filters(query: &str, scope: &str) -> String {
         text.push_str(&match filter.trim() {
             _ if groups => filter.to_owned(),
             "" | "*" => scope.to_owned(),
-            filter
-                if [" AND ", " OR ", " IN ", "NOT "]
-                    .iter()
-                    .any(|word| filter.contains(word)) =>
-            {
+            filter if has_boolean(filter) || has_boolean(scope) => {
                 format!("({filter}) AND ({})", scope.replace(',', " AND "))
             }
             filter => format!("{filter},{scope}"),
@@ -176,6 +190,20 @@ mod tests {
         ] {
             assert_eq!(in_filters(query, "version:2"), expected);
         }
+    }
+
+    /// `service:web version:1 OR version:2` counted version 2 of every service.
+    #[test]
+    fn a_scope_with_words_of_logic_stays_together() {
+        let scope = "version:1 OR version:2";
+        assert_eq!(
+            in_filters("avg:a{x:1}", scope),
+            "avg:a{(x:1) AND (version:1 OR version:2)}"
+        );
+        assert_eq!(in_filters("avg:a{*}", scope), "avg:a{version:1 OR version:2}");
+        assert_eq!(and("service:web", scope), "service:web (version:1 OR version:2)");
+        assert_eq!(and("a:1 or b:2", "version:2"), "(a:1 or b:2) version:2");
+        assert_eq!(and("*", scope), scope);
     }
 
     #[test]

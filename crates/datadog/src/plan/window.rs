@@ -31,17 +31,30 @@ pub struct Clock {
 pub fn plan_window(config: &Config, clock: Clock) -> Window {
     let step = step(config.interval);
     let to = (clock.now - seconds(config.delay)).div_euclid(step) * step;
-    let beginning = match config.since {
-        Some(Since::Run) => clock.run_started.or(clock.run_created),
-        Some(Since::Rollout) => clock.run_created.or(clock.run_started),
-        None => None,
-    };
-    let from = match beginning {
-        // A run that has just begun still gets a window; an empty one would be refused.
+    let from = match beginning(config, clock) {
+        // An empty window would be refused; it is not asked for, see [`until_window`].
         Some(beginning) => beginning.min(to - 1),
         None => to - seconds(config.interval).max(1),
     };
     Window { from, to }
+}
+
+/// How long the window of a run that has only just begun is empty; [`None`] where there is something in it.
+pub fn until_window(config: &Config, clock: Clock) -> Option<Duration> {
+    let window = plan_window(config, clock);
+    let beginning = beginning(config, clock).filter(|beginning| window.to <= *beginning)?;
+    // Its end is rounded down.
+    let first = (beginning.div_euclid(step(config.interval)) + 1) * step(config.interval);
+    let wait = first + seconds(config.delay) - clock.now;
+    Some(Duration::from_secs(u64::try_from(wait).unwrap_or(0).max(1)))
+}
+
+/// Where the window begins, if not at a distance from its end.
+fn beginning(config: &Config, clock: Clock) -> Option<i64> {
+    match config.since? {
+        Since::Run => clock.run_started.or(clock.run_created),
+        Since::Rollout => clock.run_created.or(clock.run_started),
+    }
 }
 
 /// To what the end of a window is rounded, in seconds.
@@ -90,6 +103,26 @@ mod tests {
             "to 1 s"
         );
         assert_eq!(window(json!({"delay": "1m"}), clock), (999_630, 999_930));
+    }
+
+    /// One second of the old version's time was asked for, and its answer was the new one's verdict.
+    #[test]
+    fn a_run_that_has_only_just_begun_waits() {
+        let wait = |block: serde_json::Value, now: i64| {
+            let mut block = block;
+            block["query"] = "avg:a{*}".into();
+            let clock = Clock {
+                now,
+                run_started: Some(999_999),
+                run_created: None,
+            };
+            until_window(&Config::parse(&block).unwrap(), clock).map(|wait| wait.as_secs())
+        };
+        assert_eq!(wait(json!({"since": "run"}), 999_999), Some(6), "until 1,000,005");
+        assert_eq!(wait(json!({"since": "run"}), 1_000_005), None);
+        assert_eq!(wait(json!({"since": "run", "delay": "5m"}), 1_000_005), Some(300));
+        assert_eq!(wait(json!({"since": "run", "delay": "5m"}), 1_000_305), None);
+        assert_eq!(wait(json!({}), 999_999), None);
     }
 
     #[test]

@@ -45,7 +45,7 @@ struct Settings {
     /// At most so many requests a minute to each rate limit bucket, whatever Datadog allows.
     #[arg(long, env = "DATADOG_BUDGET_PER_MINUTE", value_parser = clap::value_parser!(u64).range(1..), global = true)]
     budget_per_minute: Option<u64>,
-    /// How long a metric waits for others that are due together, three times as long in a crowd; 0 sends each at once.
+    /// How long a metric waits for others that are due together, up to eight times as long in a crowd; 0 sends each at once.
     #[arg(long, env = "DATADOG_GATHER", default_value = "30ms", value_parser = parse_duration, global = true)]
     gather: Duration,
     /// The most queries in one request.

@@ -140,12 +140,10 @@ impl Router {
         let report = self
             .apply(rollout, &config, intent, self.applier.deadline())
             .await;
-        if self
+        let drifted = self
             .cycles
-            .remember_step(rollout, Asked::of(rollout, 0, &[], 0, false))
-        {
-            report.tell_drift(rollout, &self.events, self.applier.api().metrics());
-        }
+            .remember_step(rollout, Asked::of(rollout, 0, &[], 0, false), &report);
+        report.tell_drift(rollout, &drifted, &self.events, self.applier.api().metrics());
         report.into_result(rollout, Some(name))
     }
 
@@ -356,14 +354,10 @@ impl TrafficRouter for Router {
             if !is_held && let Some(standing) = report.take_standing() {
                 self.standings.begin(standing);
             }
-            // What one call could not do is no drift when the next one does it.
-            let asked = (!is_held && report.is_whole()).then_some(asked);
-            if !report.is_whole() {
-                self.cycles.forget_asked(rollout);
-            }
-            if self.cycles.remember(rollout, asked, &report) {
-                report.tell_drift(rollout, &self.events, self.applier.api().metrics());
-            }
+            let drifted = self
+                .cycles
+                .remember(rollout, (!is_held).then_some(asked), &report);
+            report.tell_drift(rollout, &drifted, &self.events, self.applier.api().metrics());
             if is_over(rollout) {
                 // Nothing depends on it, and the next call does it again.
                 _ = timeout_at(deadline, report.disown(&self.applier)).await;

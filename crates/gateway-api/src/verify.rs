@@ -18,8 +18,8 @@ use serde_json::Value;
 use self::reports::{Parent, Report, judge_report};
 use crate::apply::FIELD_MANAGER;
 use crate::config::RouteTarget;
-use crate::intent::{Experiment, Intent, is_fully_promoted};
-use crate::plan::{Change, Plan, PlanError, Problem, plan_route};
+use crate::intent::{Affinity, Experiment, Intent, is_fully_promoted};
+use crate::plan::{Change, Ledger, Plan, PlanError, Problem, plan_route};
 
 /// What is known about a route's weights on the gateways.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,9 +199,22 @@ pub fn judge(
     }
 }
 
+/// Whether the route has the cookie of a sticky release of this Rollout.
+fn has_cookie(route: &Value, intent: &Intent) -> bool {
+    let ledger = Ledger::read(route);
+    ledger
+        .entry(&intent.owner)
+        .is_some_and(|entry| entry.cookie.is_some())
+}
+
 /// The plan without the experiments whose Services nobody names and the route does not have: there may be none.
 fn plan_named(target: &RouteTarget, route: &Value, intent: &Intent) -> Result<Plan, PlanError> {
     let mut intent = Cow::Borrowed(intent);
+    // Whether it was done without depends on more than the route.
+    let is_dispensable = |affinity: &Affinity| affinity.is_dispensable;
+    if intent.affinity.as_ref().is_some_and(is_dispensable) && !has_cookie(route, &intent) {
+        intent.to_mut().affinity = None;
+    }
     loop {
         let error = match plan_route(target, route, &intent, None) {
             Err(error) => error,

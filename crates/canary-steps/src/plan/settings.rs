@@ -1,5 +1,6 @@
 //! Settings: what the operator mounts and what a repository keeps in `.canary.yaml`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
@@ -71,21 +72,17 @@ impl Settings {
             file: file.to_owned(),
             problem,
         };
-        let documents = edit::split(text).ok().and_then(|documents| {
-            let values = documents.into_iter().map(|d| edit::read(&text[d.range]).ok());
-            values.collect::<Option<Vec<_>>>()
-        });
-        let value = match documents {
-            Some(mut values) => {
-                values.retain(|value| !value.is_null());
-                if values.len() > 1 {
-                    return Err(fail("it holds more than one document".into()));
-                }
-                values.pop().unwrap_or_default()
-            }
-            // What cannot be cut into documents, such as one with directives, is read as a whole.
-            None => edit::read(text).map_err(|e| fail(e.to_string()))?,
-        };
+        let text = &plain_beginning(text);
+        let mut values = Vec::new();
+        for document in edit::split(text).map_err(|e| fail(e.to_string()))? {
+            let value = edit::read(&text[document.range])
+                .map_err(|e| fail(format!("line {}: {}", document.line + e.line - 1, e.problem)))?;
+            values.extend(Some(value).filter(|value| !value.is_null()));
+        }
+        if values.len() > 1 {
+            return Err(fail("it holds more than one document".into()));
+        }
+        let value = values.pop().unwrap_or_default();
         let map = match value {
             Value::Null => return Ok(self),
             Value::Object(map) => map,
@@ -143,6 +140,29 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// The text with blanks in the place of directives, and of a `---` that has its document behind it in the same line: what
+/// manifests never have, and is not cut into documents.
+fn plain_beginning(text: &str) -> Cow<'_, str> {
+    let is_directive = |line: &str| line.starts_with('%');
+    let begins = |line: &str| line.starts_with("--- ") || is_directive(line);
+    let first = text
+        .lines()
+        .find(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    if !first.is_some_and(begins) {
+        return text.into();
+    }
+    let mut before = true;
+    let lines = text.split_inclusive('\n').map(|line| match before {
+        true if is_directive(line) => "\n".into(),
+        true if line.starts_with("---") => {
+            before = false;
+            Cow::from(line.replacen("---", "   ", 1))
+        }
+        _ => Cow::from(line),
+    });
+    lines.collect::<String>().into()
 }
 
 /// Lays a developer's `helm`, `kustomize`, `directory` or `source` over what was set before.
@@ -343,6 +363,14 @@ mod tests {
     fn a_second_document_is_refused() {
         let error = lay("default: off\n---\npolicy: []\n", Owner::Operator).unwrap_err();
         assert_eq!(error, "f: it holds more than one document");
+        for two in [
+            "default: off\n---\npolicy: [\n",
+            "default: off\n---\npolicy: [{message: &a x}, *b]\n",
+            "default: off\n--- {policy: [{allowOff: false}]}\n",
+            "%YAML 1.2\n---\ndefault: off\n---\npolicy: [{allowOff: false}]\n",
+        ] {
+            assert!(lay(two, Owner::Operator).is_err(), "{two}");
+        }
         for one in [
             "---\ndefault: off\n---\n# nothing\n",
             "%YAML 1.2\n---\ndefault: off\n",

@@ -91,7 +91,9 @@ impl Intent {
             }
         };
         let affinity = config.affinity.as_ref().zip(canary_weight(rollout, call));
-        let is_dispensable = matches!(call, Call::RemoveManagedRoutes) || is_over(rollout);
+        // After it has removed managed routes the controller may still call for the step's before it takes the weight.
+        let takes_back = removed && !matches!(call, Call::SetWeight(..));
+        let is_dispensable = matches!(call, Call::RemoveManagedRoutes) || takes_back || is_over(rollout);
         let affinity =
             affinity.and_then(|(cookie, weight)| Affinity::derive(rollout, cookie, weight, is_dispensable));
         Ok(Self {

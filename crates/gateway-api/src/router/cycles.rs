@@ -1,6 +1,6 @@
 //! What is remembered from call to call. Losing it costs a little speed or one reconcile, never correctness.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,9 +29,9 @@ struct Cycle {
     removed: Option<String>,
     /// What was seen of each route when it was as it had been asked for.
     written: HashMap<RouteKey, Written>,
-    /// What was asked for last, by `SetWeight` and by a step of its own.
-    asked: Option<Asked>,
-    asked_by_step: Option<Asked>,
+    /// What was asked for last, by `SetWeight` and by a step of its own, and the routes that became so.
+    asked: Option<(Asked, HashSet<RouteKey>)>,
+    asked_by_step: Option<(Asked, HashSet<RouteKey>)>,
     /// When weights were written last, while nobody verified them.
     written_at: Option<Instant>,
     /// A weight that is not served, and since when.
@@ -77,6 +77,18 @@ impl Asked {
     }
 }
 
+/// The routes that were as it is asked now when it was asked last; and what to compare with the next time.
+fn again(
+    before: &mut Option<(Asked, HashSet<RouteKey>)>,
+    asked: Asked,
+    report: &Report,
+) -> HashSet<RouteKey> {
+    let done = report.seen().map(|(key, _)| key.clone()).collect();
+    let same = before.take().filter(|(known, _)| *known == asked);
+    *before = Some((asked, done));
+    same.map(|(_, done)| done).unwrap_or_default()
+}
+
 impl Cycles {
     /// `RemoveManagedRoutes` was called.
     pub(super) fn begin_removed(&self, rollout: &Rollout) {
@@ -101,30 +113,33 @@ impl Cycles {
         }
     }
 
-    /// What was set, and the generations that carry it; [`None`] where the weights were left as they were. Answers
-    /// whether the same had been asked for before, so that a difference is somebody else's.
-    pub(super) fn remember(&self, rollout: &Rollout, asked: Option<Asked>, report: &Report) -> bool {
+    /// What was set, and the generations that carry it; [`None`] where the weights were left as they were. Answers the
+    /// routes that had been so before, so that a difference is somebody else's.
+    pub(super) fn remember(
+        &self,
+        rollout: &Rollout,
+        asked: Option<Asked>,
+        report: &Report,
+    ) -> HashSet<RouteKey> {
         self.with(rollout, |cycle| {
             let seen = report.seen().map(|(key, written)| (key.clone(), written));
             cycle.written.extend(seen);
             if asked.is_some() && report.has_written() {
                 cycle.written_at = Some(Instant::now());
             }
-            asked.is_some_and(|asked| cycle.asked.replace(asked.clone()) == Some(asked))
+            asked.map_or_else(HashSet::new, |asked| again(&mut cycle.asked, asked, report))
         })
-    }
-
-    /// What was asked for is not on all routes.
-    pub(super) fn forget_asked(&self, rollout: &Rollout) {
-        self.with(rollout, |cycle| cycle.asked = None);
     }
 
     /// The same for a header or mirror step, which the controller calls for at each reconcile while it is the current
     /// one.
-    pub(super) fn remember_step(&self, rollout: &Rollout, asked: Asked) -> bool {
-        self.with(rollout, |cycle| {
-            cycle.asked_by_step.replace(asked.clone()) == Some(asked)
-        })
+    pub(super) fn remember_step(
+        &self,
+        rollout: &Rollout,
+        asked: Asked,
+        report: &Report,
+    ) -> HashSet<RouteKey> {
+        self.with(rollout, |cycle| again(&mut cycle.asked_by_step, asked, report))
     }
 
     /// How long ago weights were written that nobody verified before.

@@ -42,12 +42,18 @@ impl KnownFeatures {
         let Ok((features, is_whole)) = timeout_at(deadline, ask(applier, key)).await else {
             return Arc::default();
         };
-        let features = Arc::new(features);
+        let mut features = Arc::new(features);
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         if routes.len() >= MANY {
             routes.retain(|_, (until, _)| now < *until);
         }
         let until = now + if is_whole { FRESH } else { PASSING };
+        // What was known is better than what cannot be found out for now.
+        if let (false, Some((_, known))) = (is_whole, routes.get(key)) {
+            features = Arc::clone(known);
+        } else if !is_whole {
+            return features;
+        }
         routes.insert(key.clone(), (until, Arc::clone(&features)));
         features
     }

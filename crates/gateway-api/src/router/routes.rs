@@ -1,5 +1,6 @@
 //! The routes of one Rollout and one call.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::future::join_all;
@@ -285,11 +286,6 @@ impl Report {
         }
     }
 
-    /// Whether every route is as it should be.
-    pub(super) fn is_whole(&self) -> bool {
-        self.results.iter().all(|(_, result)| result.is_ok())
-    }
-
     /// How many experiments got their share.
     pub(super) fn experiments(&self) -> usize {
         self.experiments
@@ -413,9 +409,15 @@ impl Report {
         }
     }
 
-    /// Tells who changed what had been set, now that it is set right.
-    pub(super) fn tell_drift(&self, rollout: &Rollout, events: &Events, metrics: &Metrics) {
-        for (key, result) in &self.results {
+    /// Tells who changed what had been set on these routes, now that it is set right.
+    pub(super) fn tell_drift(
+        &self,
+        rollout: &Rollout,
+        drifted: &HashSet<RouteKey>,
+        events: &Events,
+        metrics: &Metrics,
+    ) {
+        for (key, result) in self.results.iter().filter(|(key, _)| drifted.contains(key)) {
             let Ok(Applied {
                 plan,
                 before: Some(before),

@@ -2,7 +2,7 @@
 //! else's change, such as a sync of Argo CD, is set right as soon as a watch tells of it. Without a watch that is left to
 //! the controller's next call.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -170,7 +170,8 @@ impl Guard {
                 Ok(applied) => {
                     was_wrong = true;
                     let metrics = self.applier.api().metrics();
-                    Report::of(key, applied).tell_drift(&standing.rollout, &self.events, metrics);
+                    let drifted = HashSet::from([key.clone()]);
+                    Report::of(key, applied).tell_drift(&standing.rollout, &drifted, &self.events, metrics);
                 }
                 // The next call will say so.
                 Err(error) => tracing::debug!(

@@ -143,6 +143,7 @@ impl<R: Receiver> Serving<R> {
                 Poll::Ready(Ok(())) => false,
                 Poll::Ready(Err(error)) => {
                     (self.ended, self.is_deaf) = (true, true);
+                    self.writer.output.clear();
                     self.error.get_or_insert(error.into());
                     false
                 }

@@ -1,6 +1,9 @@
 //! One host's connection (`rpc_server.go`, `ServeConn`).
 
-use std::{future::pending, sync::Arc};
+use std::{
+    future::pending,
+    sync::{Arc, Weak},
+};
 
 use bytes::Bytes;
 use gob::Encoded;
@@ -58,6 +61,9 @@ where
     let mut live = None;
     let mut calls = JoinSet::new();
     let mut others = JoinSet::new();
+    // Held by each task that serves a plugin, or waits to.
+    let mut plugins = Weak::new();
+    let mut is_broken = false;
     loop {
         tokio::select! {
             result = &mut driver => {
@@ -83,7 +89,10 @@ where
             }
             Some(Dispensed { id, service, pending }) = to_serve.recv() => {
                 let (broker, rules) = (broker.clone(), shared.rules.clone());
+                let held = plugins.upgrade().unwrap_or_else(|| Arc::new(()));
+                plugins = Arc::downgrade(&held);
                 calls.spawn(async move {
+                    let _held = held;
                     let stream = broker.accept(id).await?;
                     drop(pending);
                     Ok(serve(stream, Plugin { service }, rules).await?)
@@ -92,12 +101,12 @@ where
             Some(ended) = calls.join_next(), if !calls.is_empty() => {
                 // The host fetches a plugin once. Where the last stream is broken nothing but Ping would be answered, and the
                 // host would never start another process.
-                let is_broken = match &ended {
+                is_broken |= match &ended {
                     Ok(Err(TaskError::Stream(StreamError::Gob(_)))) | Err(_) => true,
                     Ok(_) => false,
                 };
                 report(ended);
-                if is_broken && calls.len() <= 1 {
+                if is_broken && plugins.strong_count() == 0 {
                     connection.close();
                 }
             }
@@ -105,7 +114,7 @@ where
         }
     }
     drop((live, others));
-    // What was called before the host went is carried through, within its deadline.
+    // What was called before the host went is carried through, within its deadline and as long as the process stays.
     while let Some(ended) = calls.join_next().await {
         report(ended);
     }

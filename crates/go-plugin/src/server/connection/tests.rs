@@ -500,6 +500,23 @@ async fn all_calls_are_carried_through_when_the_host_has_gone() {
     assert_eq!(pair.finished.load(Ordering::SeqCst), 3);
 }
 
+/// What could not be sent any more kept the stream from hearing that the last call was done.
+#[tokio::test(start_paused = true)]
+async fn a_host_that_goes_without_reading_keeps_nobody_waiting() {
+    let mut pair = Pair::new(10);
+    let mut stream = pair.stream().await;
+    let mut encoder = Encoder::new();
+    let large = call(&mut encoder, 0, &"x".repeat(2 << 20), 0);
+    stream.send(&large).await.unwrap();
+    stream.send(&call(&mut encoder, 1, "x", 3000)).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    let start = Instant::now();
+    pair.connection.close();
+    (&mut pair.served).await.unwrap();
+    assert_eq!(pair.finished.load(Ordering::SeqCst), 2);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
 /// The answer repeats the name, and one that is too large to be encoded was a panic of the stream's task.
 #[tokio::test(start_paused = true)]
 async fn a_method_of_any_length_costs_its_own_call_only() {

@@ -3,7 +3,8 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -242,6 +243,10 @@ fn status(code: u16, reason: &str, retry_after: Option<u64>) -> Result<Answer, B
     Ok(answer)
 }
 
+/// Where the next router tells its metrics: below the ports that connections are given, of which one might take it first
+/// (`net.ipv4.ip_local_port_range`), and above those of the world's programs.
+static METRICS: AtomicU16 = AtomicU16::new(22_000);
+
 /// A route, and a router that was started for it alone.
 pub(super) struct Driven {
     stage: Stage,
@@ -290,8 +295,8 @@ impl Driven {
         if !watches {
             launch = launch.arg("--no-watch");
         }
-        // Free by the time the router listens; nobody else takes ports here.
-        let metrics = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+        let port = METRICS.fetch_add(1, Ordering::Relaxed);
+        let metrics = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let host = launch
             .env("SERINUS_METRICS_ADDRESS", metrics.to_string())
             .start()

@@ -18,7 +18,7 @@ use serde_json::Value;
 use self::reports::{Parent, Report, judge_report};
 use crate::apply::FIELD_MANAGER;
 use crate::config::RouteTarget;
-use crate::intent::{Affinity, Experiment, Intent, is_fully_promoted};
+use crate::intent::{Affinity, Experiment, Intent, is_fully_promoted, recorded_weight};
 use crate::plan::{Change, Ledger, Plan, PlanError, Problem, plan_route};
 
 /// What is known about a route's weights on the gateways.
@@ -93,13 +93,11 @@ pub fn only_failure_protects(rollout: &Rollout, desired_weight: i32) -> bool {
     }
     let status = &rollout.status;
     let is_dynamic = rollout.canary().is_some_and(|canary| canary.dynamic_stable_scale);
-    let recorded = status.canary.weights.as_ref().map(|weights| &weights.canary);
-    let recorded = recorded.filter(|canary| canary.pod_template_hash == status.current_pod_hash);
     is_dynamic
         && !status.abort
         && !status.stable_rs.is_empty()
         && !is_fully_promoted(rollout)
-        && desired_weight > recorded.map_or(0, |canary| canary.weight)
+        && desired_weight > recorded_weight(rollout).unwrap_or(0)
 }
 
 /// A route in a generation.

@@ -163,19 +163,10 @@ impl std::ops::IndexMut<NodeId> for Tree {
 }
 
 impl NodeKind {
-    /// Whether nodes of this kind have children.
     pub(crate) fn has_children(&self) -> bool {
-        !matches!(
-            self,
-            Self::Nil
-                | Self::Identifier(_)
-                | Self::Integer(_)
-                | Self::Float(_)
-                | Self::Bool(_)
-                | Self::Text(_)
-                | Self::Constant(_)
-                | Self::Pointer(_)
-        )
+        let mut has = false;
+        self.each_child(|_| has = true);
+        has
     }
 
     /// Calls `each` with every child, except the loop body that the optimizer moved into a `filter`.

@@ -11,7 +11,7 @@
 
 use rollouts_plugin::types::{Action, Rollout};
 
-use super::{MAX_WEIGHT, is_fully_promoted};
+use super::{MAX_WEIGHT, is_fully_promoted, recorded_weight};
 use crate::config::SessionAffinity;
 
 /// The users of a release.
@@ -198,14 +198,7 @@ fn levels(rollout: &Rollout, weight: u64) -> Vec<Level> {
         // Nobody knows which of the steps were held before all others were skipped. Weights only rise since then, by the
         // canary's pods where the stable version shrinks with them, and what was set last is on record.
         levels.retain(|level| level.weight <= weight);
-        let recorded = rollout
-            .status
-            .canary
-            .weights
-            .as_ref()
-            .map(|weights| &weights.canary);
-        let recorded = recorded.filter(|canary| canary.pod_template_hash == rollout.status.current_pod_hash);
-        let recorded = recorded.and_then(|canary| u64::try_from(canary.weight).ok());
+        let recorded = recorded_weight(rollout).and_then(|weight| u64::try_from(weight).ok());
         if let Some(recorded) = recorded.filter(|recorded| *recorded < weight)
             && levels.iter().all(|level| level.weight != recorded)
         {

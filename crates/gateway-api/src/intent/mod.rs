@@ -126,10 +126,15 @@ fn canary_weight(rollout: &Rollout, call: Call<'_>) -> Option<i32> {
     match call {
         Call::SetWeight(desired, _) => Some(desired),
         Call::SetHeaderRoute(_) | Call::SetMirrorRoute(_) | Call::RemoveManagedRoutes => {
-            let canary = &rollout.status.canary.weights.as_ref()?.canary;
-            (canary.pod_template_hash == rollout.status.current_pod_hash).then_some(canary.weight)
+            recorded_weight(rollout)
         }
     }
+}
+
+/// The weight that the controller recorded when it last set one for the present canary.
+pub(crate) fn recorded_weight(rollout: &Rollout) -> Option<i32> {
+    let canary = &rollout.status.canary.weights.as_ref()?.canary;
+    (canary.pod_template_hash == rollout.status.current_pod_hash).then_some(canary.weight)
 }
 
 /// The first match of the configuration that is for none of the Rollout's managed routes.

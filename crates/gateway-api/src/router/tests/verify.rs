@@ -2,6 +2,14 @@
 
 use super::*;
 
+/// At weight 20, with a stable version that shrinks as the weight rises.
+fn shrinking() -> Rollout {
+    let mut rollout = web();
+    let canary = rollout.spec.strategy.canary.as_mut().unwrap();
+    canary.dynamic_stable_scale = true;
+    rollout
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_gateway_that_does_not_follow_is_not_verified_and_never_an_error() {
     let fake = Fake::new(vec![]);
@@ -105,14 +113,7 @@ async fn a_stable_version_that_shrinks_with_the_weight_waits_for_the_gateway() {
     let fake = Fake::new(vec![]);
     fake.gateway_works.store(false, Ordering::Relaxed);
     let router = router(&fake);
-    let mut dynamic = web();
-    dynamic
-        .spec
-        .strategy
-        .canary
-        .as_mut()
-        .unwrap()
-        .dynamic_stable_scale = true;
+    let mut dynamic = shrinking();
     let error = router
         .set_weight(&dynamic, 20, &[])
         .await
@@ -245,14 +246,7 @@ async fn each_release_has_the_whole_time_to_wait_for_the_gateway() {
     let fake = Fake::new(vec![]);
     fake.gateway_works.store(false, Ordering::Relaxed);
     let router = router(&fake);
-    let mut dynamic = web();
-    dynamic
-        .spec
-        .strategy
-        .canary
-        .as_mut()
-        .unwrap()
-        .dynamic_stable_scale = true;
+    let dynamic = shrinking();
     router.set_weight(&dynamic, 20, &[]).await.unwrap_err();
     let mut aborted = dynamic.clone();
     aborted.status.abort = true;
@@ -281,14 +275,7 @@ async fn a_call_takes_ten_seconds_at_most() {
     fake.fault(Method::PUT, Fault::Hang);
     fake.gateway_works.store(false, Ordering::Relaxed);
     let router = router(&fake);
-    let mut dynamic = web();
-    dynamic
-        .spec
-        .strategy
-        .canary
-        .as_mut()
-        .unwrap()
-        .dynamic_stable_scale = true;
+    let dynamic = shrinking();
     let start = Instant::now();
     router.set_weight(&dynamic, 20, &[]).await.unwrap_err();
     assert!(

@@ -108,7 +108,13 @@ async fn release(stage: &Stage, kind: &Kind, name: &str, verb: &str, user: &User
     said(driven.set(0).await)?;
     let requests = driven.proxy.seen();
     let expected = if verb == "patch" { "patch" } else { "get update" };
-    ensure!(requests == expected, "{requests}, and {expected} was expected");
+    // A watch that begins anew in this very moment costs a reading more, and no writing.
+    let is_watch_new = requests.contains("watch");
+    let writes = requests.matches("patch").count() + requests.matches("update").count();
+    ensure!(
+        requests == expected || (is_watch_new && writes == 1),
+        "{requests}, and {expected} was expected"
+    );
     driven.rest("").await?;
     let after = driven.route().await?;
     for part in ["/spec", "/metadata/labels", "/metadata/annotations"] {

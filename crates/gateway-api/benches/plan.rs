@@ -5,14 +5,11 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use allocator as _; // as in the binary
 use gateway_api::config::{Config, Label};
 use gateway_api::intent::{Call, Intent};
 use gateway_api::plan::plan_route;
 use serde_json::{Value, json};
-
-// As in the binary.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     let config = config(&json!({"httpRoute": "web"}));

@@ -1,7 +1,6 @@
-//! `serinus`
+//! `serinus`: see the library.
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use allocator as _;
 
 fn main() -> std::process::ExitCode {
     serinus::cli::run()

@@ -11,11 +11,9 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use allocator as _; // as in the plugin
 use conditions::{Condition, Value, evaluate};
 use serde::Deserialize;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Results and conditions as AnalysisTemplates have them.
 const TYPICAL: [(&str, &str); 8] = [

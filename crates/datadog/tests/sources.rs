@@ -268,6 +268,33 @@ async fn groups_beyond_the_pages_read_count_by_their_state() {
     }
 }
 
+/// Neither the groups nor the counts say how these three are.
+#[tokio::test]
+async fn groups_whose_state_the_search_does_not_tell_are_not_healthy() {
+    let scene = Scene::start().await;
+    let page = |groups: Value| {
+        Behaviour::Json(json!({"counts": {"status": []}, "groups": groups, "metadata": {"total_count": 3}}))
+    };
+    let healthy = json!([{"monitor_name": "a", "group": "*", "status": "OK", "monitor_id": 1}]);
+    for (query, groups, message) in [
+        (
+            "tag:untold",
+            json!([]),
+            "3 of 3 monitored groups: 3 more in Unknown",
+        ),
+        ("tag:half", healthy, "2 of 3 monitored groups: 2 more in Unknown"),
+    ] {
+        scene.emulator.on(&format!("query={query}"), page(groups));
+        let block = json!({"monitor": {"query": query}});
+        let measured = scene.measure(&asking_as(query, block, "", "")).await;
+        assert_eq!(
+            (measured.phase, measured.message.as_str()),
+            (Error, message),
+            "{query}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn slo_status_and_burn_rate() {
     let scene = Scene::start().await;

@@ -203,12 +203,10 @@ fn by_search(found: &[Found]) -> std::result::Result<States, Unreadable> {
                 muted: *muted,
                 monitor: group.get("monitor_id").map(Value::to_string).unwrap_or_default(),
             }));
-            total = page
-                .pointer("/metadata/total_count")
-                .and_then(Value::as_u64)
-                .unwrap_or((states.seen.len() - first) as u64);
+            total = total_of(page).unwrap_or((states.seen.len() - first) as u64);
         }
         let seen = &states.seen[first..];
+        let mut told = seen.len() as u64;
         // The counts of a search cover the groups beyond the pages that were read as well.
         let counted = |name: &str| {
             let counts = pages.first().and_then(|page| page.pointer(name));
@@ -220,7 +218,13 @@ fn by_search(found: &[Found]) -> std::result::Result<States, Unreadable> {
             let known = seen.iter().filter(|state| state.status == status).count() as u64;
             if count > known {
                 states.unseen.push((status.to_owned(), is_muted, count - known));
+                told += count - known;
             }
+        }
+        // Of the first page, because groups come and go between two.
+        let all = pages.first().map_or(0, |page| total_of(page).unwrap_or_default());
+        if all > told {
+            states.unseen.push(("Unknown".to_owned(), is_muted, all - told));
         }
         states.total += total;
         states.muted += match muted {
@@ -233,6 +237,11 @@ fn by_search(found: &[Found]) -> std::result::Result<States, Unreadable> {
         };
     }
     Ok(states)
+}
+
+/// How many groups a search found, on this page or another.
+fn total_of(page: &Value) -> Option<u64> {
+    page.pointer("/metadata/total_count").and_then(Value::as_u64)
 }
 
 /// Lower is worse.

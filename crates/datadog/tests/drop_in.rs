@@ -151,13 +151,7 @@ async fn every_shape_of_an_error_is_an_error_that_says_why() {
             "Bad Request: attribute missing",
         ),
         ("v2", 200, r#"{"errors":"Query timed out"}"#, "Query timed out"),
-        (
-            "v2",
-            200,
-            "<html><title>Captive portal</title></html>",
-            "a web page: Captive portal",
-        ),
-        ("v2", 403, "<html><h1>Forbidden</h1></html>", "timeseries_query"),
+        ("v2", 403, r#"{"errors":["Forbidden"]}"#, "timeseries_query"),
         (
             "v2",
             401,

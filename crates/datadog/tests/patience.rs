@@ -67,6 +67,41 @@ async fn a_429_as_a_page_without_headers() {
     assert_eq!(scene.measure(&metric).await.phase, Successful);
 }
 
+/// Something on the way answers for Datadog: a proxy, a firewall, a page about maintenance. Keys and query are not at
+/// fault, and the release least of all.
+#[tokio::test(start_paused = true)]
+async fn a_web_page_is_an_outage_whatever_its_status() {
+    for (status, page) in [
+        (200, "<html><title>Captive portal</title></html>"),
+        (401, "<html><title>Log in</title></html>"),
+        (403, "<html><title>Blocked</title></html>"),
+        (
+            404,
+            "\u{feff}\n<!DOCTYPE html><html><title>Not here</title></html>",
+        ),
+    ] {
+        let scene = Scene::in_memory();
+        scene
+            .emulator
+            .on("errors", Behaviour::Status(status, page.to_owned()));
+        let metric = asking(json!({"query": "avg:errors{*}"}), "result < 0.05");
+        let first = scene.run(&metric).await;
+        assert_eq!(first.phase, Running, "{first:?}");
+        assert!(
+            first
+                .message
+                .contains("a web page came in the place of an answer")
+                && first
+                    .message
+                    .contains(&format!("(status {status}): a web page: ")),
+            "{}",
+            first.message
+        );
+        scene.emulator.on("errors", Behaviour::Value(0.01));
+        assert_eq!(scene.measure(&metric).await.phase, Successful);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn outages_are_waited_out_for_so_long_and_then_said() {
     for behaviour in [Behaviour::Status(503, "upstream".to_owned()), Behaviour::Hang] {

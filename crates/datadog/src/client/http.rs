@@ -214,6 +214,14 @@ pub struct Sent {
 /// Sorts an answer by its status.
 fn judge_status(status: u16, body: &[u8], account: &Account) -> Result<Reply, Failure> {
     match (status, serde_json::from_slice::<Value>(body)) {
+        // Datadog answers in JSON; a page is of something on the way, and gone when that is mended.
+        (200..=299 | 401 | 403 | 404, Err(_)) if is_page(body) => {
+            let text = judge::brief(&String::from_utf8_lossy(body));
+            Err(Failure::Unavailable(format!(
+                "a web page came in the place of an answer of {} (status {status}): {text}",
+                account.api
+            )))
+        }
         (200..=299, Ok(json)) => match judge::problem_of(&json) {
             Some(problem) => Err(Failure::Refused(format!("Datadog refused the query: {problem}"))),
             None => Ok(Reply { body: json, status }),
@@ -231,6 +239,12 @@ fn judge_status(status: u16, body: &[u8], account: &Account) -> Result<Reply, Fa
         }
         (status, json) => Err(refusal(status, &said(json.ok(), body), account)),
     }
+}
+
+/// Whether this is HTML or XML.
+fn is_page(body: &[u8]) -> bool {
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+    body.trim_ascii_start().starts_with(b"<")
 }
 
 fn refusal(status: u16, said: &str, account: &Account) -> Failure {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ConfigError;
@@ -9,7 +10,8 @@ use super::fields::{Fields, wrong_type};
 use crate::RouteKind;
 
 /// Chooses a rule of a route.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum RuleChoice {
     /// By its name, `rules[].name`. CRDs before 1.4 drop names.
     Name(String),

@@ -39,18 +39,27 @@ pub fn plan_orphan(key: &RouteKey, route: &Value, owner: &str) -> Result<Plan, P
         assumed: Vec::new(),
         leftovers: Leftovers::default(),
     };
-    let target = RouteTarget::new(key.clone(), true);
+    let mut target = RouteTarget::new(key.clone(), true);
+    target.rules.clone_from(&entry.scope);
     let label = entry.label.clone().map(|key| Label {
         key,
         value: String::new(),
     });
-    let mut plan = match plan_route(&target, route, &intent, label.as_ref()) {
-        // The user has taken the Services from the route already.
-        Err(error) if matches!(*error.problem, Problem::NoRule { .. }) => {
-            intent.split = None;
-            plan_route(&target, route, &intent, label.as_ref())?
+    let mut plan = loop {
+        let error = match plan_route(&target, route, &intent, label.as_ref()) {
+            Ok(plan) => break plan,
+            Err(error) => error,
+        };
+        // The user has taken rules or Services from the route already.
+        match &*error.problem {
+            Problem::NoSuchRule { choice, .. } if target.rules.len() > 1 => {
+                target.rules.retain(|known| known != choice);
+            }
+            Problem::NoSuchRule { .. } | Problem::NoRule { .. } if intent.split.is_some() => {
+                intent.split = None;
+            }
+            _ => return Err(error),
         }
-        result => result?,
     };
     let mut object = plan.object.take().unwrap_or_else(|| route.clone());
     let mut ledger = Ledger::read(&object);

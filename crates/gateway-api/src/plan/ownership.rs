@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::config::RuleChoice;
+
 /// The annotation that carries the [`Ledger`].
 pub const ANNOTATION: &str = "serinus.dev/routing";
 
@@ -38,6 +40,9 @@ pub struct Entry {
     /// Its stable and its canary Service, for the day it is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub services: Option<[String; 2]>,
+    /// The rules that are its own, where not all with both Services are: for that day, too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scope: Vec<RuleChoice>,
     /// Name of the cookie that its rules set and ask for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cookie: Option<String>,

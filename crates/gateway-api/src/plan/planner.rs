@@ -124,6 +124,7 @@ impl<'a> Planner<'a> {
         if in_progress || entry != Entry::default() {
             let services = &self.intent.services;
             entry.services = Some([services.stable.clone(), services.canary.clone()]);
+            entry.scope.clone_from(&self.target.rules);
         }
         let labels = self.label_edits(label, &entry);
 

@@ -165,3 +165,38 @@ fn a_deleted_rollout_leaves_nothing_behind() {
         "also where its Services are gone"
     );
 }
+
+#[test]
+fn a_deleted_rollout_leaves_rules_alone_that_were_not_its_own() {
+    let named = |name: &str, path: &str, canary: u64| {
+        let mut rule = rule(path, &[("web-stable", 100 - canary), ("web-canary", canary)]);
+        rule["name"] = json!(name);
+        rule
+    };
+    let live = json!({"path": {"value": "/live"}});
+    let choices = json!({"httpRoutes": [{"name": "web", "ruleNames": ["other"], "ruleMatches": [live]}]});
+    let original = route(vec![
+        named("fixed", "/fixed", 70),
+        named("live", "/live", 0),
+        named("other", "/other", 0),
+    ]);
+    let during = apply(&target(choices), &original, &weights(&rollout("web"), 40));
+    let end = |route: &Value| {
+        plan_orphan(&web().key, route, "shop/web")
+            .unwrap()
+            .object
+            .unwrap()
+    };
+    assert_eq!(end(&during), original);
+    // The user took what was its own, one rule after the other.
+    let without = |route: &Value, name: &str| {
+        let mut route = route.clone();
+        let rules = route["spec"]["rules"].as_array_mut().unwrap();
+        rules.retain(|rule| rule["name"] != *name);
+        route
+    };
+    let fewer = without(&during, "other");
+    assert_eq!(end(&fewer), without(&original, "other"));
+    let fewest = without(&fewer, "live");
+    assert_eq!(end(&fewest), without(&without(&original, "other"), "live"));
+}

@@ -1,9 +1,11 @@
 //! One application of a scene: a Rollout with its route and services, and the requests it answers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::cluster::{Address, Kind};
 use crate::example::weights;
@@ -15,6 +17,10 @@ use crate::world::LiveRoute;
 
 /// Requests counted at each pause of a release.
 pub const REQUESTS: u64 = 300;
+
+/// Envoy shows changes of weights that it has yet to carry out: those that come within a second are merged
+/// (`update_merge_window` of a cluster).
+const MERGED: Duration = Duration::from_millis(1200);
 
 /// An example that was applied.
 #[derive(Debug, Clone)]
@@ -55,10 +61,13 @@ impl App {
     /// # Errors
     /// The API server's refusal.
     pub async fn write_route(&self, spec: &Value) -> Result<()> {
-        let mut route = self.route().await?;
-        route["spec"] = spec.clone();
-        self.stage.cluster().replace(&route).await?;
-        Ok(())
+        // The gateway writes it, too: read again what it wrote.
+        wait_for("the route to take a spec", STEP, async || {
+            let mut route = self.route().await?;
+            route["spec"] = spec.clone();
+            self.stage.cluster().replace(&route).await.map(|_| Seen::Yes(()))
+        })
+        .await
     }
 
     /// `GET /` at its host name.
@@ -68,11 +77,12 @@ impl App {
     }
 
     /// Waits until the gateway works with the weights that the route has in the API, and with exactly the ready pods
-    /// behind its services.
+    /// behind its services, and still does [`MERGED`] later.
     ///
     /// # Errors
     /// When it does not in time, with both.
     pub async fn settled(&self) -> Result<()> {
+        let mut since: Option<(Value, Instant)> = None;
         wait_for(
             format!("the gateway to work with route {} as it is", self.name),
             STEP,
@@ -86,9 +96,21 @@ impl App {
                 // A service that gets nothing may have any pods, or be gone.
                 let wanted = LiveRoute { weights, pods }.without_idle();
                 let live = self.stage.world.live_route(self.stage.gateway, &route).await?;
-                Ok(Seen::when(live == wanted, (), || {
-                    format!("in the API {wanted:?}, in the gateway {live:?}")
-                }))
+                if live != wanted {
+                    since = None;
+                    return Ok(Seen::Not(format!(
+                        "in the API {wanted:?}, in the gateway {live:?}"
+                    )));
+                }
+                match &since {
+                    Some((spec, at)) if *spec == route["spec"] => {
+                        Ok(Seen::when(at.elapsed() >= MERGED, (), || "only just".to_owned()))
+                    }
+                    _ => {
+                        since = Some((route["spec"].clone(), Instant::now()));
+                        Ok(Seen::Not("only just".to_owned()))
+                    }
+                }
             },
         )
         .await
@@ -145,12 +167,13 @@ impl App {
     }
 
     /// Waits until its HTTPRoute has this spec again and no annotation or label of a release: until the promotion hold
-    /// is over and the controller has come back, 10 s after it.
+    /// is over and the controller has come back, 10 s after it; or, where there is no Rollout any more, until the router
+    /// has missed it, which takes 75 to 91 s.
     ///
     /// # Errors
     /// When it has not in time, with the route.
     pub async fn restored(&self, spec: &Value) -> Result<()> {
-        wait_for("the route to be what it was", STEP, async || {
+        wait_for("the route to be what it was", 2 * STEP, async || {
             let route = self.route().await?;
             let metadata = &route["metadata"];
             let bare = metadata["annotations"].is_null() && metadata["labels"].is_null();

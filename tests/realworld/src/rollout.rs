@@ -149,6 +149,14 @@ impl Rollout {
         self.becomes("to be healthy", within, is_healthy).await
     }
 
+    /// Waits until the controller has seen the newest spec and nobody has written the Rollout for [`QUIET`].
+    ///
+    /// # Errors
+    /// When it does not in time, with its status.
+    pub async fn rests(&self, within: Duration) -> Result<Value> {
+        self.becomes("to rest", within, |_| true).await
+    }
+
     /// Waits until the controller has seen the newest spec, `condition` holds, and nobody has written the Rollout for
     /// [`QUIET`].
     ///

@@ -167,6 +167,11 @@ impl Emulator {
         });
     }
 
+    /// The storm is over.
+    pub fn calm(&self) {
+        *self.state.storm.lock().unwrap() = None;
+    }
+
     /// Every answer takes so long.
     pub fn latency(&self, latency: Duration) {
         *self.state.latency.lock().unwrap() = latency;

@@ -64,7 +64,7 @@ func run(args []string) error {
 	flags.StringVar(&c.socket, "socket", "", "the plugin's socket")
 	flags.StringVar(&c.repo, "repo", "", "the repository's folder")
 	flags.StringVar(&c.app, "app", "", "the Application's folder, default the repository's")
-	flags.DurationVar(&c.timeout, "timeout", time.Minute, "deadline of a call, 0 for none")
+	flags.DurationVar(&c.timeout, "timeout", 5*time.Minute, "deadline of a call, 0 for none")
 	flags.IntVar(&n, "n", 100, "calls to measure")
 	flags.IntVar(&parallel, "parallel", 1, "calls at once")
 	if err := flags.Parse(args[1:]); err != nil {

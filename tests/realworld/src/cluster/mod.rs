@@ -6,6 +6,7 @@ mod yaml;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
@@ -15,6 +16,7 @@ use kube::core::GroupVersionKind;
 use kube::discovery::{ApiResource, Scope, pinned_kind};
 use kube::{Client, Config};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 pub use kind::Kind;
 pub use yaml::{parse, read};
@@ -124,11 +126,7 @@ impl Cluster {
     /// Any refusal but "not found".
     pub async fn find(&self, address: &Address<'_>) -> Result<Option<Value>> {
         let path = self.path(address, "").await?;
-        match self
-            .client
-            .request::<Value>(Request::get(path).body(vec![])?)
-            .await
-        {
+        match self.ask(Method::GET, &path, "", String::new()).await {
             Ok(object) => Ok(Some(object)),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
             Err(error) => Err(refusal(error)).with_context(|| format!("read {address}")),
@@ -161,9 +159,8 @@ impl Cluster {
                 "",
             )
             .await?;
-        let mut list: Value = self
-            .client
-            .request(Request::get(path).body(vec![])?)
+        let mut list = self
+            .ask(Method::GET, &path, "", String::new())
             .await
             .map_err(refusal)
             .with_context(|| format!("list {what} of namespace `{namespace}`"))?;
@@ -213,10 +210,8 @@ impl Cluster {
     /// Any refusal but "not found".
     pub async fn delete(&self, address: &Address<'_>, options: &Value) -> Result<()> {
         let path = self.path(address, "").await?;
-        let request = Request::delete(path)
-            .header("content-type", "application/json")
-            .body(options.to_string().into())?;
-        match self.client.request_text(request).await {
+        let options = options.to_string();
+        match self.ask(Method::DELETE, &path, "application/json", options).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             Err(error) => Err(refusal(error)).with_context(|| format!("delete {address}")),
@@ -249,12 +244,34 @@ impl Cluster {
     }
 
     async fn send(&self, method: Method, path: &str, content: &str, body: &Value) -> Result<Value> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("content-type", content)
-            .body(body.to_string().into())?;
-        self.client.request(request).await.map_err(refusal)
+        self.ask(method, path, content, body.to_string())
+            .await
+            .map_err(refusal)
+    }
+
+    /// Sends a request, and again where the connection broke: all of them but POST may be carried out twice here.
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        content: &str,
+        body: String,
+    ) -> Result<Value, kube::Error> {
+        let mut left = if method == Method::POST { 0 } else { 2 };
+        loop {
+            let mut request = Request::builder().method(method.clone()).uri(path);
+            if !content.is_empty() {
+                request = request.header("content-type", content);
+            }
+            let request = request
+                .body(body.clone().into_bytes())
+                .map_err(kube::Error::HttpError)?;
+            match self.client.request(request).await {
+                Err(kube::Error::HyperError(_) | kube::Error::Service(_)) if left > 0 => left -= 1,
+                answer => return answer,
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// The path of an object, or of the collection if the name is empty.
@@ -277,7 +294,7 @@ impl Cluster {
     }
 
     /// The plural and the scope of a kind, asked of the API server once.
-    async fn discover(&self, kind: &Kind) -> Result<(ApiResource, Scope)> {
+    pub(crate) async fn discover(&self, kind: &Kind) -> Result<(ApiResource, Scope)> {
         let known = self.kinds.lock().expect("no holder panics").get(kind).cloned();
         if let Some(known) = known {
             return Ok(known);

@@ -9,7 +9,6 @@ use serde_json::Value;
 pub(super) struct Behaviour {
     pub(super) fail_rate: f64,
     pub(super) delay: Duration,
-    pub(super) ready_after: Duration,
     pub(super) linger: Duration,
 }
 
@@ -27,7 +26,6 @@ impl Behaviour {
                 .and_then(|text| text.parse().ok())
                 .unwrap_or(0.0),
             delay: millis("delay", 0),
-            ready_after: millis("ready-after", 0),
             linger: millis("linger", LINGER),
         }
     }
@@ -43,7 +41,7 @@ mod tests {
     fn annotations_and_defaults() {
         let told = Behaviour::of(&json!({
             "realworld.serinus.dev/fail-rate": "0.25", "realworld.serinus.dev/delay": "40",
-            "realworld.serinus.dev/ready-after": "5", "realworld.serinus.dev/linger": "0",
+            "realworld.serinus.dev/linger": "0",
         }));
         let millis = Duration::from_millis;
         assert_eq!(
@@ -51,14 +49,12 @@ mod tests {
             Behaviour {
                 fail_rate: 0.25,
                 delay: millis(40),
-                ready_after: millis(5),
                 linger: millis(0)
             }
         );
         let untold = Behaviour {
             fail_rate: 0.0,
             delay: millis(0),
-            ready_after: millis(0),
             linger: millis(3000),
         };
         assert_eq!(Behaviour::of(&Value::Null), untold);

@@ -7,18 +7,18 @@
 //! |---|---|---|
 //! | `realworld.serinus.dev/fail-rate` | that share of requests is answered with 500, evenly spread; `0` to `1` | `0` |
 //! | `realworld.serinus.dev/delay` | milliseconds before each answer | `0` |
-//! | `realworld.serinus.dev/ready-after` | milliseconds from the server's start until the pod is Ready | `0` |
-//! | `realworld.serinus.dev/linger` | milliseconds for which a deleted pod still answers, as an app with a `preStop` sleep does | `3000` |
+//! | `realworld.serinus.dev/linger` | milliseconds for which a deleted pod still answers once no Service has it any more, as an app with a `preStop` sleep does | `3000` |
 //!
 //! The version that a pod answers with is the tag of its first container's image.
 
 mod behaviour;
 mod server;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures::TryStreamExt;
@@ -26,8 +26,9 @@ use jiff::Timestamp;
 use kube::api::{Api, ApiResource, DynamicObject};
 use kube::runtime::watcher::{self, Event, watcher};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::cluster::{Address, Cluster, Kind};
 use crate::console;
@@ -35,6 +36,8 @@ use behaviour::Behaviour;
 use server::PodServer;
 pub use server::VERSION_HEADER;
 
+/// How long a deleted pod may be in a Service.
+const OUT: Duration = Duration::from_secs(60);
 /// The name of the one node.
 const NODE: &str = "realworld";
 
@@ -42,6 +45,7 @@ const NODE: &str = "realworld";
 #[derive(Debug)]
 pub struct Kubelet {
     served: Arc<Served>,
+    held: watch::Sender<BTreeSet<String>>,
     care: AbortHandle,
 }
 
@@ -68,8 +72,20 @@ impl Kubelet {
         };
         cluster.merge(&node, "status", &node_status()).await?;
         let served = Arc::new(Served::default());
-        let care = tokio::spawn(care(cluster, served.clone())).abort_handle();
-        Ok(Self { served, care })
+        let held = watch::Sender::default();
+        let care = tokio::spawn(care(cluster, served.clone(), held.clone())).abort_handle();
+        Ok(Self { served, held, care })
+    }
+
+    /// From now on, pods of this namespace that begin do not become ready.
+    pub fn hold(&self, namespace: &str) {
+        self.held
+            .send_modify(|held| _ = held.insert(namespace.to_owned()));
+    }
+
+    /// Pods of this namespace become ready again, also those that have begun.
+    pub fn release(&self, namespace: &str) {
+        self.held.send_modify(|held| _ = held.remove(namespace));
     }
 
     /// Ends all pods' servers and cares for nothing any more.
@@ -101,7 +117,7 @@ impl Served {
 }
 
 /// Watches all pods for ever.
-async fn care(cluster: Cluster, served: Arc<Served>) {
+async fn care(cluster: Cluster, served: Arc<Served>, held: watch::Sender<BTreeSet<String>>) {
     let resource = ApiResource {
         group: String::new(),
         version: "v1".into(),
@@ -113,6 +129,7 @@ async fn care(cluster: Cluster, served: Arc<Served>) {
     let mut lives = Lives {
         cluster,
         served,
+        held,
         known: HashMap::new(),
         tasks: JoinSet::new(),
         addresses: 0,
@@ -127,7 +144,7 @@ async fn care(cluster: Cluster, served: Arc<Served>) {
             // The API server was restarted, say; the watcher tries again at the next poll.
             Err(error) => {
                 console::say("kubelet", &format!("watch of pods: {error}"));
-                sleep(std::time::Duration::from_millis(200)).await;
+                sleep(Duration::from_millis(200)).await;
             }
         }
         while lives.tasks.try_join_next().is_some() {}
@@ -138,6 +155,7 @@ async fn care(cluster: Cluster, served: Arc<Served>) {
 struct Lives {
     cluster: Cluster,
     served: Arc<Served>,
+    held: watch::Sender<BTreeSet<String>>,
     known: HashMap<String, Known>,
     tasks: JoinSet<()>,
     addresses: u32,
@@ -157,7 +175,7 @@ impl Lives {
         match self.known.get_mut(&uid) {
             None if !deleted => {
                 let address = self.next_address();
-                let life = Life::of(pod, address, &self.cluster, &self.served);
+                let life = Life::of(pod, address, self);
                 let running = self.tasks.spawn(async move { life.run().await });
                 self.known.insert(
                     uid,
@@ -199,14 +217,14 @@ impl Lives {
 /// One pod from its binding to its end.
 struct Life {
     cluster: Cluster,
+    held: watch::Receiver<BTreeSet<String>>,
     pod: Value,
     address: Ipv4Addr,
     server: PodServer,
-    behaviour: Behaviour,
 }
 
 impl Life {
-    fn of(pod: &DynamicObject, address: Ipv4Addr, cluster: &Cluster, served: &Served) -> Self {
+    fn of(pod: &DynamicObject, address: Ipv4Addr, lives: &Lives) -> Self {
         let pod = serde_json::to_value(pod).expect("a pod came as JSON");
         let (metadata, namespace) = (
             &pod["metadata"],
@@ -225,27 +243,29 @@ impl Life {
                 .to_owned(),
             fail_rate: behaviour.fail_rate,
             delay: behaviour.delay,
-            received: served.counter(namespace, version),
+            received: lives.served.counter(namespace, version),
         };
         Self {
-            cluster: cluster.clone(),
+            cluster: lives.cluster.clone(),
+            held: lives.held.subscribe(),
             address,
             server,
-            behaviour,
             pod,
         }
     }
 
-    async fn run(self) {
-        if let Err(error) = self.try_run().await {
+    async fn run(mut self) {
+        // Whoever deletes the pod ends this.
+        while let Err(error) = self.try_run().await {
             console::say(
                 "kubelet",
                 &format!("pod {}: {error:#}", self.pod["metadata"]["name"]),
             );
+            sleep(Duration::from_millis(500)).await;
         }
     }
 
-    async fn try_run(&self) -> Result<()> {
+    async fn try_run(&mut self) -> Result<()> {
         let name = self.pod["metadata"]["name"]
             .as_str()
             .context("pod without a name")?;
@@ -255,12 +275,15 @@ impl Life {
                 "apiVersion": "v1", "kind": "Binding", "metadata": {"name": name, "namespace": namespace},
                 "target": {"apiVersion": "v1", "kind": "Node", "name": NODE},
             });
-            self.cluster
-                .post(
-                    &format!("/api/v1/namespaces/{namespace}/pods/{name}/binding"),
-                    &binding,
-                )
-                .await?;
+            let path = format!("/api/v1/namespaces/{namespace}/pods/{name}/binding");
+            let bound = self.cluster.post(&path, &binding).await;
+            // It may have been bound by a try before.
+            if !bound
+                .as_ref()
+                .is_err_and(|error| error.to_string().ends_with("(409)"))
+            {
+                bound?;
+            }
         }
         let serving = self.server.listen().await?;
         let address = Address {
@@ -268,26 +291,50 @@ impl Life {
             namespace,
             name,
         };
-        if !self.behaviour.ready_after.is_zero() {
-            self.cluster
-                .merge(&address, "status", &pod_status(&self.pod, self.address, false))
-                .await?;
-            sleep(self.behaviour.ready_after).await;
-        }
+        // Its other end lives as long as whoever cares for pods.
+        let _ = self.held.wait_for(|held| !held.contains(namespace)).await;
         self.cluster
-            .merge(&address, "status", &pod_status(&self.pod, self.address, true))
+            .merge(&address, "status", &pod_status(&self.pod, self.address))
             .await?;
         serving.await;
         Ok(())
     }
 }
 
-/// Lets a deleted pod answer for as long as it lingers, then removes it.
+/// Lets a deleted pod answer for as long as it lingers, then removes it. Its time begins when the controller manager has
+/// taken it out of all Services, for which a busy machine may need any time; from then on it is the gateway's.
 async fn end(cluster: &Cluster, pod: &DynamicObject, running: &AbortHandle) {
+    let address = pod.data["status"]["podIP"].as_str().unwrap_or_default();
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    let out = async {
+        let is_in = |slices: Vec<Value>| slices.iter().any(|slice| has_ready(slice, address));
+        while cluster
+            .list(Kind::endpoint_slice(), namespace)
+            .await
+            .map_or(true, is_in)
+        {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    if timeout(OUT, out).await.is_err() {
+        console::say(
+            "kubelet",
+            &format!("Services still have {address}, which is deleted"),
+        );
+    }
     let annotations = serde_json::to_value(&pod.metadata.annotations).unwrap_or_default();
     sleep(Behaviour::of(&annotations).linger).await;
     running.abort();
     remove(cluster, pod).await;
+}
+
+/// Whether an EndpointSlice sends requests to this address.
+fn has_ready(slice: &Value, address: &str) -> bool {
+    let endpoints = slice["endpoints"].as_array().into_iter().flatten();
+    endpoints
+        .filter(|endpoint| endpoint["conditions"]["ready"] != false)
+        .filter_map(|endpoint| endpoint["addresses"].as_array())
+        .any(|addresses| addresses.iter().any(|known| known == address))
 }
 
 async fn remove(cluster: &Cluster, pod: &DynamicObject) {
@@ -322,11 +369,9 @@ fn ports_of(pod: &Value) -> Vec<u16> {
         .collect()
 }
 
-fn pod_status(pod: &Value, address: Ipv4Addr, ready: bool) -> Value {
+fn pod_status(pod: &Value, address: Ipv4Addr) -> Value {
     let now = Timestamp::now().to_string();
-    let truth = if ready { "True" } else { "False" };
-    let condition =
-        |kind: &str, status: &str| json!({"type": kind, "status": status, "lastTransitionTime": now});
+    let condition = |kind: &str| json!({"type": kind, "status": "True", "lastTransitionTime": now});
     let containers: Vec<Value> = pod["spec"]["containers"]
         .as_array()
         .into_iter()
@@ -334,15 +379,14 @@ fn pod_status(pod: &Value, address: Ipv4Addr, ready: bool) -> Value {
         .map(|container| {
             json!({
                 "name": container["name"], "image": container["image"], "imageID": container["image"],
-                "ready": ready, "started": true, "restartCount": 0, "state": {"running": {"startedAt": now}},
+                "ready": true, "started": true, "restartCount": 0, "state": {"running": {"startedAt": now}},
             })
         })
         .collect();
     json!({"status": {
         "phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "hostIP": "10.244.0.1", "startTime": now,
         "conditions": [
-            condition("PodScheduled", "True"), condition("Initialized", "True"),
-            condition("ContainersReady", truth), condition("Ready", truth),
+            condition("PodScheduled"), condition("Initialized"), condition("ContainersReady"), condition("Ready"),
         ],
         "containerStatuses": containers,
     }})
@@ -372,6 +416,18 @@ mod tests {
         ] {
             assert_eq!(version_of(image), version, "{image}");
         }
+    }
+
+    #[test]
+    fn a_slice_has_those_that_are_ready() {
+        let slice = json!({"endpoints": [
+            {"addresses": ["10.244.1.1"], "conditions": {"ready": true}},
+            {"addresses": ["10.244.1.2"], "conditions": {"ready": false, "serving": true, "terminating": true}},
+            {"addresses": ["10.244.1.3"]},
+        ]});
+        let has = ["10.244.1.1", "10.244.1.2", "10.244.1.3", "10.244.1.4"].map(|one| has_ready(&slice, one));
+        assert_eq!(has, [true, false, true, false]);
+        assert!(!has_ready(&json!({"endpoints": null}), "10.244.1.1"));
     }
 
     #[test]

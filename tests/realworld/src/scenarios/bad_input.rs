@@ -120,6 +120,7 @@ async fn make_and_mend(stage: &Stage, mistake: &Mistake) -> Result<()> {
     }
     app.write_route(&good).await?;
     configure(stage, &app.rollout, &json!({ROUTER: {"httpRoute": mistake.name}})).await?;
+    app.rollout.rests(STEP).await?;
     app.rollout.promote(Promotion::Next).await?;
     app.rollout.paused_at(3, STEP).await?;
     app.count(NEW, 0.6).await?;

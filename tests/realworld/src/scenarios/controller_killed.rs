@@ -44,6 +44,7 @@ async fn run(stage: Stage) -> Result<()> {
     shop.count(NEW, 0.2).await?;
     controller.start_again().await?;
     stage.say("started the controller again");
+    shop.rollout.rests(STEP).await?;
     shop.rollout.promote(Promotion::Next).await?;
     shop.rollout.paused_at(3, STEP).await?;
     shop.count(NEW, 0.6).await?;

@@ -112,6 +112,16 @@ async fn make(stage: &Stage, runs: &Runs) -> Result<()> {
     Ok(())
 }
 
+/// The AnalysisRuns with these names, as they are.
+async fn read_all(stage: &Stage, runs: &Runs) -> Result<Vec<Value>> {
+    let mut found = stage
+        .cluster()
+        .list(Kind::analysis_run(), &stage.namespace)
+        .await?;
+    found.retain(|run| runs.contains_key(run["metadata"]["name"].as_str().unwrap_or_default()));
+    Ok(found)
+}
+
 /// The AnalysisRuns with these names, as soon as all of them meet the condition.
 async fn become_so(
     stage: &Stage,
@@ -124,11 +134,7 @@ async fn become_so(
         format!("{} AnalysisRuns {what}", runs.len()),
         within,
         async || {
-            let mut found = stage
-                .cluster()
-                .list(Kind::analysis_run(), &stage.namespace)
-                .await?;
-            found.retain(|run| runs.contains_key(run["metadata"]["name"].as_str().unwrap_or_default()));
+            let found = read_all(stage, runs).await?;
             let good = found.iter().filter(|run| condition(run)).count();
             let words = format!("{good}; phases {:?}", phases(&found));
             Ok(Seen::when(good == runs.len(), found, || words))

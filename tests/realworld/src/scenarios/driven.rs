@@ -409,6 +409,17 @@ impl Driven {
     }
 }
 
+/// Whether these were the requests. A watch that begins anew in this very moment, as the API server ends one now and then,
+/// costs readings more, and no writing.
+pub(super) fn are_requests(seen: &str, expected: &str) -> bool {
+    fn verbs<'a>(requests: &'a str, of: &'a [&str]) -> impl Iterator<Item = &'a str> {
+        requests.split(' ').filter(|verb| of.contains(verb))
+    }
+    let writes = ["patch", "update"];
+    let is_watch_new = verbs(seen, &["watch", "list"]).next().is_some();
+    seen == expected || (is_watch_new && verbs(seen, &writes).eq(verbs(expected, &writes)))
+}
+
 /// Runs `doctor` as a user, in the scene's namespace: whether it found nothing bad, and what it said.
 pub(super) async fn doctor(stage: &Stage, user: &User, args: &[&str]) -> Result<(bool, String)> {
     let program = stage.world.plan.router.clone().context("no router in the plan")?;
@@ -420,4 +431,25 @@ pub(super) async fn doctor(stage: &Stage, user: &User, args: &[&str]) -> Result<
         .await?;
     let told = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
     Ok((output.status.success(), told.concat()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_watch_excuses_readings_and_no_writing() {
+        for (seen, expected, are) in [
+            ("patch", "patch", true),
+            ("", "", true),
+            ("get patch", "patch", false),
+            ("get watch get patch", "patch", true),
+            ("list watch", "", true),
+            ("watch patch", "", false),
+            ("watch patch patch", "patch", false),
+            ("watch patch update", "update", false),
+        ] {
+            assert_eq!(are_requests(seen, expected), are, "{seen:?} for {expected:?}");
+        }
+    }
 }

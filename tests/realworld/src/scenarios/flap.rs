@@ -22,21 +22,21 @@ pub(super) const SCENE: Scene = Scene {
 };
 
 async fn run(stage: Stage) -> Result<()> {
-    let mut example = Example::read()?.managed_routes(&["dark"]).steps(json!([
+    let example = Example::read()?.managed_routes(&["dark"]).steps(json!([
         {"setCanaryScale": {"replicas": 1}},
         {"setHeaderRoute": {"name": "dark", "match": [{"headerName": "x-canary", "headerValue": {"exact": "always"}}]}},
         {"pause": {}},
     ]));
-    // Long enough for the controller to see that nobody is there.
-    example.rollout["spec"]["template"]["metadata"]["annotations"] =
-        json!({"realworld.serinus.dev/ready-after": "3000"});
     let shop = stage.deploy(&example).await?;
     shop.rollout.set_version(NEW).await?;
     let rollout = shop.rollout.paused_at(2, STEP).await?;
     with_header(&shop, NEW).await?;
+    let kubelet = &stage.world.kubelet;
+    kubelet.hold(&stage.namespace);
     kill(&stage, &rollout).await?;
     rules(&shop, 1).await?;
     stage.say("the canary's pods are gone, and its rule with them");
+    kubelet.release(&stage.namespace);
     rules(&shop, 2).await?;
     shop.rollout.paused_at(2, STEP).await?;
     stage.say("the rule is back");

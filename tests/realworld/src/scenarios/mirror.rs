@@ -1,7 +1,10 @@
 //! A canary that gets copies of requests, and whose answers nobody sees.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{Controllers, Gateway, Plugins, Scene, Turn};
 use crate::app::App;
@@ -64,16 +67,24 @@ async fn mirrored(stage: &Stage, shop: &App) -> Result<u64> {
         served.get(NEW).copied().unwrap_or_default()
     };
     shop.settled().await?;
-    let before = received();
+    let before = arrived(&received).await?;
     shop.count_of("mirrored", &shop.load(), REQUESTS, OLD, 1.0)
         .await?;
     // Nobody waits for the answer to a copy: they may still be on their way.
-    let mut last = None;
-    let after = wait_for("the last copies to arrive", STEP, async || {
+    let after = arrived(&received).await?;
+    Ok(after - before)
+}
+
+/// How many have arrived, once no more have for a second.
+async fn arrived(received: &impl Fn() -> u64) -> Result<u64> {
+    let mut last = (received(), Instant::now());
+    wait_for("the last copies to arrive", STEP, async || {
         let now = received();
-        let rests = last.replace(now) == Some(now);
+        if now != last.0 {
+            last = (now, Instant::now());
+        }
+        let rests = last.1.elapsed() >= Duration::from_secs(1);
         Ok(Seen::when(rests, now, || format!("{now}")))
     })
-    .await?;
-    Ok(after - before)
+    .await
 }

@@ -14,8 +14,9 @@ use crate::plan::{CONTROLLERS, Form, Plan, Report};
 use crate::stage::Stage;
 use crate::world::{Registration, World};
 
-/// How many scenes are played at once: enough to fill each other's waits, few enough for two cores to answer in time.
-const AT_ONCE: usize = 10;
+/// How many scenes are played at once in each of two worlds: enough to fill each other's waits, few enough for two cores to
+/// answer in time.
+const AT_ONCE: usize = 6;
 
 /// How the end of the world is called in a report.
 const CURTAIN: &str = "curtain";

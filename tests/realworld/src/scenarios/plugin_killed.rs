@@ -1,14 +1,11 @@
 //! The plugin dies in mid-release.
 
 use anyhow::{Result, ensure};
-use rustix::process::Signal;
 
 use super::{Controllers, Gateway, Plugins, Scene, Turn};
 use crate::example::{Example, NEW, OLD};
-use crate::process::signal;
 use crate::rollout::Promotion;
 use crate::stage::{STEP, Stage};
-use crate::wait::{Seen, wait_for};
 
 const NAME: &str = "serinus/plugin-killed";
 
@@ -29,14 +26,13 @@ async fn run(stage: Stage) -> Result<()> {
     shop.rollout.paused_at(1, STEP).await?;
     shop.count(NEW, 0.2).await?;
     let before = stage.plugin_pid(NAME)?;
-    signal(Some(before), Signal::KILL)?;
-    wait_for("the killed plugin to be gone", STEP, async || {
-        let pids = controller.plugin_pids(NAME)?;
-        Ok(Seen::when(!pids.contains(&before), (), || {
-            format!("processes {pids:?}")
-        }))
-    })
-    .await?;
+    ensure!(
+        controller.kill_plugin(NAME, before).await?,
+        "process {before} was gone"
+    );
+    // Other scenes kill plugins of the same folder.
+    let left = controller.dead_sockets()?;
+    ensure!(!left.is_empty(), "the killed plugin left no socket");
     stage.say(&format!("killed the plugin's process {before}"));
     shop.count(NEW, 0.2).await?;
     shop.rollout.promote(Promotion::Next).await?;
@@ -45,8 +41,11 @@ async fn run(stage: Stage) -> Result<()> {
     let after = stage.plugin_pid(NAME)?;
     ensure!(after != before, "process {before} answered though it was killed");
     stage.say(&format!("the controller started process {after}"));
-    let dead = controller.dead_sockets()?;
-    ensure!(dead.is_empty(), "nobody listens on {dead:?}");
+    let there = controller.plugin_sockets()?;
+    ensure!(
+        left.iter().all(|socket| !there.contains(socket)),
+        "{left:?} were left, and there are {there:?}"
+    );
     stage.say("and that one removed the socket that the killed one could not");
     shop.rollout.promote(Promotion::Full).await?;
     shop.rollout.healthy(STEP).await?;

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
 use serde_json::json;
 
-use super::driven::{Driven, doctor};
+use super::driven::{Driven, are_requests, doctor};
 use super::{Plugins, Scene, Turn};
 use crate::cluster::read;
 use crate::example::Example;
@@ -126,7 +126,7 @@ async fn release(stage: &Stage, price: &Price) -> Result<()> {
         driven.set(weight).await.map_err(anyhow::Error::msg)?;
         let seen = driven.proxy.seen();
         ensure!(
-            seen == expected,
+            are_requests(&seen, expected),
             "{what}: the requests were {seen:?}, and {expected:?} were expected"
         );
         lines.push(format!(

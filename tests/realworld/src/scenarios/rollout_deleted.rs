@@ -2,14 +2,12 @@
 
 use anyhow::{Result, ensure};
 use futures::{future::try_join_all, try_join};
-use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{Controllers, Gateway, Plugins, Scene, Turn, shared_route};
 use crate::app::{App, REQUESTS};
 use crate::cluster::{Address, Kind};
 use crate::example::{Example, NEW};
-use crate::process::signal;
 use crate::rollout::{Promotion, Rollout};
 use crate::stage::{STEP, Stage};
 use crate::wait::{Seen, wait_for};
@@ -74,7 +72,7 @@ async fn run(stage: Stage) -> Result<()> {
     )
     .await?;
     let before = stage.plugin_pid(NAME)?;
-    signal(Some(before), Signal::KILL)?;
+    stage.world.controller.kill_plugin(NAME, before).await?;
     stage.say("three Rollouts are deleted, and the plugin is killed");
     stays.promote(Promotion::Next).await?;
     stays.paused_at(4, STEP).await?;
@@ -113,19 +111,18 @@ async fn run(stage: Stage) -> Result<()> {
     shared_route::count(&both, STAYS, Some("always"), 1.0).await?;
     shared_route::count(&both, STAYS, None, 0.5).await?;
     shared_route::count(&both, LEAVES, Some("always"), ONE_OF_THREE).await?;
-    let told = stage
-        .cluster()
-        .events(&Address {
+    let words = "Warning ReleaseAbandoned: Rollout rollout-deleted/alone was deleted in mid-release";
+    wait_for("the event of the route", STEP, async || {
+        let route = Address {
             kind: Kind::http_route(),
             namespace: &stage.namespace,
             name: "alone",
-        })
-        .await?;
-    let words = "Warning ReleaseAbandoned: Rollout rollout-deleted/alone was deleted in mid-release";
-    ensure!(
-        told.iter().any(|event| event.starts_with(words)),
-        "events of the route: {told:?}"
-    );
+        };
+        let told = stage.cluster().events(&route).await?;
+        let is_told = told.iter().any(|event| event.starts_with(words));
+        Ok(Seen::when(is_told, (), || format!("{told:?}")))
+    })
+    .await?;
     stays.promote(Promotion::Full).await?;
     stays.healthy(STEP).await?;
     both.restored(&specs[2]).await

@@ -141,6 +141,19 @@ pub(super) async fn define_objects(cluster: &Cluster, objects: &[Value]) -> Resu
             }))
         })
         .await?;
+        // Established comes a moment before discovery knows of it.
+        let versions = object["spec"]["versions"].as_array().into_iter().flatten();
+        for version in versions.filter(|version| version["served"] == true) {
+            let group = object["spec"]["group"].as_str().unwrap_or_default();
+            let version = version["name"].as_str().unwrap_or_default();
+            let kind = Kind::of(&json!({
+                "apiVersion": format!("{group}/{version}"), "kind": object["spec"]["names"]["kind"],
+            }))?;
+            wait_for(format!("{name} {version} to be known"), READY, async || {
+                cluster.discover(&kind).await.map(|_| Seen::Yes(()))
+            })
+            .await?;
+        }
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::Ground;
@@ -11,7 +12,8 @@ use super::credentials::{ADMIN, ROLLOUTS};
 use crate::cluster::{Cluster, read};
 use crate::plan::{self, Plan};
 use crate::private::sockets_in;
-use crate::process::{Process, pids_of};
+use crate::process::{Process, pids_of, signal};
+use crate::stage::STEP;
 use crate::traffic;
 use crate::wait::{Seen, wait_for};
 
@@ -162,10 +164,33 @@ impl RolloutsController {
     /// # Errors
     /// When `/proc` or their folder cannot be read.
     pub fn dead_sockets(&self) -> Result<Vec<String>> {
-        let bound = std::fs::read_to_string("/proc/net/unix").context("read /proc/net/unix")?;
+        // First their names: whoever begins meanwhile is bound before he has one.
         let mut sockets = self.plugin_sockets()?;
-        sockets.retain(|name| !bound.contains(&*self.sockets.join(name).to_string_lossy()));
+        let bound = std::fs::read_to_string("/proc/net/unix").context("read /proc/net/unix")?;
+        let left = self.plugin_sockets()?;
+        sockets.retain(|name| {
+            left.contains(name) && !bound.contains(&*self.sockets.join(name).to_string_lossy())
+        });
         Ok(sockets)
+    }
+
+    /// Ends a process of a plugin with SIGKILL and waits until it is gone. Answers whether it was there: it may have ended
+    /// by itself.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn kill_plugin(&self, name: &str, pid: u32) -> Result<bool> {
+        if signal(Some(pid), Signal::KILL).is_err() {
+            return Ok(false);
+        }
+        wait_for("the killed plugin to be gone", STEP, async || {
+            let pids = self.plugin_pids(name)?;
+            Ok(Seen::when(!pids.contains(&pid), (), || {
+                format!("processes {pids:?}")
+            }))
+        })
+        .await?;
+        Ok(true)
     }
 
     /// How often the controller has reconciled a Rollout of this namespace, by its log: each time it calls the plugin.

@@ -180,6 +180,11 @@ fn moved() -> [Value; 2] {
         "requestTimeout": "5s",
     });
     let metric = |name: &str, provider: Provider| super::metric(name, provider, &block);
+    let mut moved = metric("moved", Provider::Plugin(NAME));
+    // Its second failure ends the run; by then all other metrics have been measured.
+    moved["failureLimit"] = json!(1);
+    moved["count"] = json!(2);
+    moved["interval"] = json!("2s");
     [
         json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "team"}, "stringData": {"team": TEAM},
@@ -192,7 +197,7 @@ fn moved() -> [Value; 2] {
                     {"name": "namespace"},
                     {"name": "version"},
                 ],
-                "metrics": [metric("moved", Provider::Plugin(NAME)), metric("built-in", Provider::BuiltIn)],
+                "metrics": [moved, metric("built-in", Provider::BuiltIn)],
                 "dryRun": [{"metricName": "built-in"}],
             },
         }),

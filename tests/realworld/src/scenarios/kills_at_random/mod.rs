@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use futures::future::{try_join, try_join_all, try_join3};
-use rustix::process::Signal;
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -18,7 +17,6 @@ use crate::app::App;
 use crate::cluster::{Address, Kind};
 use crate::example::{Example, OLD};
 use crate::plan::Form;
-use crate::process::signal;
 use crate::rollout::Promotion;
 use crate::stage::{STEP, Stage};
 use crate::wait::{Seen, wait_for};
@@ -244,8 +242,7 @@ async fn kill(stage: &Stage, over: &Cell<bool>, random: &mut Rng) -> Result<[usi
             controller.start_again().await?;
             killed[1] += 1;
         } else if let [pid] = controller.plugin_pids(NAME)?[..]
-            // It may just have ended, and another one begun.
-            && signal(Some(pid), Signal::KILL).is_ok()
+            && controller.kill_plugin(NAME, pid).await?
         {
             killed[0] += 1;
         }

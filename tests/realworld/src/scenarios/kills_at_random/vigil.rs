@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::app::App;
+use crate::console;
 use crate::stage::Stage;
 
 /// The annotation in which the user counts.
@@ -62,13 +63,20 @@ impl Vigil {
 
     /// Looks until all is over. Answers how many versions there were.
     pub(super) async fn keep(&mut self, over: &Cell<bool>) -> Result<usize> {
+        let mut errors = 0;
         while !over.get() {
             match timeout(Duration::from_millis(500), self.events.try_next()).await {
                 Ok(Ok(Some(Event::Apply(route) | Event::InitApply(route)))) => {
+                    errors = 0;
                     let route = serde_json::to_value(&route)?;
                     self.look(&route).with_context(|| route.to_string())?;
                 }
                 Ok(Ok(Some(Event::Delete(_)) | None)) => bail!("the route is gone"),
+                // It lists anew by itself; what was missed shows in the counts.
+                Ok(Err(error)) if errors < 10 => {
+                    errors += 1;
+                    console::say("vigil", &error.to_string());
+                }
                 Ok(Err(error)) => return Err(error.into()),
                 Ok(Ok(Some(Event::Init | Event::InitDone))) | Err(_) => {}
             }

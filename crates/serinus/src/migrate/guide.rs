@@ -3,6 +3,7 @@
 use super::deployment::Deployment;
 use super::object::{Object, list, text};
 use super::route::{self, Route};
+use super::selector;
 use super::service::{self, Canary, Service};
 use super::{ScaleDown, Template};
 use crate::manifests::Document;
@@ -283,13 +284,6 @@ impl Cast<'_, '_> {
             }
         };
         begin.push(self.kubectl(&format!("rollout status deployment/{name}")));
-        let labels = self.deployment.object.value["spec"]["selector"]["matchLabels"].as_object();
-        let mut labels: Vec<String> = labels
-            .into_iter()
-            .flatten()
-            .map(|(key, value)| format!("{key}={}", text(value)))
-            .collect();
-        labels.push(HASH.to_owned());
         let owned: Vec<String> = self.routes.iter().map(|route| route.object.title()).collect();
         let scalers: Vec<String> = self.scalers.iter().map(title).collect();
         let mut scaled = String::new();
@@ -325,13 +319,31 @@ impl Cast<'_, '_> {
             run(
                 "the rest",
                 vec![
-                    self.kubectl(&format!("delete replicaset -l {}", labels.join(","))),
+                    self.orphans(),
                     self.kubectl(&format!("delete service {}", self.canary.name)),
                 ],
                 "pods end as in every scale-down, and the Deployment's serve.".to_owned(),
                 String::new(),
             ),
         ]
+    }
+
+    /// How the ReplicaSets that the Rollout left behind are deleted, and no others.
+    fn orphans(&self) -> String {
+        match selector::written(&self.deployment.object.value["spec"]["selector"]) {
+            Some(own) => {
+                let labels = selector::quoted(&format!("{own},{HASH}"));
+                self.kubectl(&format!("delete replicaset -l {labels}"))
+            }
+            None => format!(
+                "delete the ReplicaSets called {}-HASH that have no owner, one by one: the Deployment's selector does not tell them \
+                 from those of other Rollouts. `{}` lists them all",
+                self.deployment.name(),
+                self.kubectl(&format!(
+                    "get replicaset -l {HASH} -o custom-columns=NAME:.metadata.name,OWNER:.metadata.ownerReferences[*].name"
+                ))
+            ),
+        }
     }
 
     fn kubectl(&self, rest: &str) -> String {

@@ -15,6 +15,7 @@ mod problem;
 mod rollout;
 mod route;
 mod scaler;
+mod selector;
 mod service;
 #[cfg(test)]
 mod tests;

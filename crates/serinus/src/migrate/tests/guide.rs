@@ -109,3 +109,37 @@ fn the_guide() {
 
     "#]].assert_eq(&guide.full());
 }
+
+#[test]
+fn the_way_back_deletes_no_replicaset_of_others() {
+    let rest = |selector: &str| {
+        let deployment = DEPLOYMENT.replace("matchLabels: {app: shop}", selector);
+        let guide = migrate(&[&deployment, SERVICE, ROUTE], &Wishes::default())
+            .unwrap()
+            .guide;
+        match &guide.back.last().unwrap().how {
+            How::Run(commands) => commands[0].clone(),
+            How::Apply(_) => String::new(),
+        }
+    };
+    let by_hand = "delete the ReplicaSets called shop-HASH that have no owner, one by one: the Deployment's selector does not tell them \
+         from those of other Rollouts. `kubectl get replicaset -l rollouts-pod-template-hash -o \
+         custom-columns=NAME:.metadata.name,OWNER:.metadata.ownerReferences[*].name` lists them all";
+    for (selector, want) in [
+        (
+            "matchExpressions: [{key: app, operator: In, values: [shop]}]",
+            "kubectl delete replicaset -l 'app in (shop),rollouts-pod-template-hash'",
+        ),
+        (
+            "{matchLabels: {app: shop}, matchExpressions: [{key: batch, operator: DoesNotExist}]}",
+            "kubectl delete replicaset -l 'app=shop,!batch,rollouts-pod-template-hash'",
+        ),
+        (
+            "matchExpressions: [{key: app, operator: NotIn, values: [cart]}]",
+            by_hand,
+        ),
+        ("matchLabels: {}", by_hand),
+    ] {
+        assert_eq!(rest(selector), want, "{selector}");
+    }
+}

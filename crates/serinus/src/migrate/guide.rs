@@ -188,6 +188,14 @@ impl Cast<'_, '_> {
                     .to_owned(),
             );
         }
+        for other in service::left_out(self.objects, self.service, self.deployment) {
+            notes.push(format!(
+                "{}: Service {} selects its pods too, but only until the Rollout is healthy: then the controller writes {HASH} into \
+                 the selector, and no more requests reach them by it. Whoever needs them must call another Service before",
+                other.title(),
+                service.name()
+            ));
+        }
         for other in service::others(self.objects, self.service, self.deployment) {
             notes.push(format!(
                 "{}: it selects the pods of every version; who calls it meets the new one by its share of the pods, not of the weights",

@@ -1,8 +1,9 @@
 //! From a Deployment to a Rollout whose traffic is divided by a route of the Gateway API. Pure: manifests in, manifests
 //! out, and the order in which they can be applied without a request lost.
 //!
-//! The user's Service keeps its name and becomes the stable one, so that whatever else calls it goes on; a second Service
-//! is made for the canary. Texts are kept byte for byte where the editor of `canary_steps` can change them in place.
+//! The user's Service keeps its name and becomes the stable one, so that whatever else calls it goes on to reach the
+//! Rollout's pods, and these alone: other workloads that it selects are named. A second Service is made for the canary.
+//! Texts are kept byte for byte where the editor of `canary_steps` can change them in place.
 //!
 //! Follows argo-rollouts `docs/migrating.md`, `rollout/templateref.go` (what a `workloadRef` takes),
 //! `rollout/replicaset.go` and `rollout/sync.go` (`scaleDown`), `service/service.go` (who gives a Service its selector

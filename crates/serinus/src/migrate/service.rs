@@ -78,7 +78,7 @@ pub(super) fn choose<'d>(
     }
     let (selecting, others): (Vec<_>, Vec<_>) = named
         .into_iter()
-        .partition(|service| selects(service, deployment));
+        .partition(|service| selects(service, deployment.labels()));
     if selecting.is_empty() {
         return Err(Refusal(
             others
@@ -121,18 +121,39 @@ pub(super) fn others<'d>(
         .iter()
         .filter(|object| object.is("", "Service") && object.is_beside(&deployment.object));
     let others = all.filter(|object| {
-        object.name() != service.object.name() && selects(&Service { object: **object }, deployment)
+        object.name() != service.object.name() && selects(&Service { object: **object }, deployment.labels())
     });
     others.copied().collect()
 }
 
-fn selects(service: &Service<'_>, deployment: &Deployment<'_>) -> bool {
+/// Other workloads whose pods the Service selects, and will not when it selects the Rollout's alone.
+pub(super) fn left_out<'d>(
+    objects: &[Object<'d>],
+    service: &Service<'_>,
+    deployment: &Deployment<'_>,
+) -> Vec<Object<'d>> {
+    const WORKLOADS: [(&str, &str); 6] = [
+        ("apps", "Deployment"),
+        ("apps", "StatefulSet"),
+        ("apps", "DaemonSet"),
+        ("apps", "ReplicaSet"),
+        ("", "ReplicationController"),
+        ("argoproj.io", "Rollout"),
+    ];
+    let others = objects.iter().filter(|object| {
+        WORKLOADS.iter().any(|(group, kind)| object.is(group, kind))
+            && !std::ptr::eq(object.document, deployment.object.document)
+            && object.is_beside(&service.object)
+            && selects(service, &object.value["spec"]["template"]["metadata"]["labels"])
+    });
+    others.copied().collect()
+}
+
+/// Whether the Service selects pods with these labels.
+fn selects(service: &Service<'_>, labels: &Value) -> bool {
     let selector = service.object.value["spec"]["selector"].as_object();
     selector.is_some_and(|selector| {
-        !selector.is_empty()
-            && selector
-                .iter()
-                .all(|(key, value)| deployment.labels()[key] == *value)
+        !selector.is_empty() && selector.iter().all(|(key, value)| labels[key] == *value)
     })
 }
 

@@ -59,3 +59,58 @@ status: {loadBalancer: {}}
     let migration = migrate(&[DEPLOYMENT, &headless, ROUTE], &Wishes::default()).unwrap();
     assert_eq!(migration.stream[0].value["spec"]["clusterIP"], "None");
 }
+
+#[test]
+fn workloads_that_lose_the_service_are_named() {
+    let workload = |kind: &str, version: &str, namespace: &str, labels: &str| {
+        format!(
+            "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: other, namespace: {namespace}}}\nspec:\n  template:\n    metadata: {{labels: {labels}}}\n"
+        )
+    };
+    let deployment = DEPLOYMENT.replace(
+        "  name: shop\n  labels",
+        "  name: shop\n  namespace: demo\n  labels",
+    );
+    let service = SERVICE.replace("name: shop\n", "name: shop\n  namespace: demo\n");
+    let wishes = Wishes {
+        deployment: Some("shop".to_owned()),
+        ..Wishes::default()
+    };
+    for (kind, version, namespace, labels, named) in [
+        ("StatefulSet", "apps/v1", "demo", "{app: shop, tier: cache}", true),
+        ("DaemonSet", "apps/v1", "demo", "{app: shop}", true),
+        ("Deployment", "apps/v1", "demo", "{app: shop}", true),
+        ("Rollout", "argoproj.io/v1alpha1", "demo", "{app: shop}", true),
+        // It may be in the same namespace.
+        ("Deployment", "apps/v1", "''", "{app: shop}", true),
+        ("Deployment", "apps/v1", "elsewhere", "{app: shop}", false),
+        ("StatefulSet", "apps/v1", "demo", "{app: cache}", false),
+        ("StatefulSet", "apps/v1", "demo", "{}", false),
+        // Labels of secrets.
+        (
+            "SealedSecret",
+            "bitnami.com/v1alpha1",
+            "demo",
+            "{app: shop}",
+            false,
+        ),
+    ] {
+        let other = workload(kind, version, namespace, labels);
+        let route = ROUTE.replace(
+            "metadata: {name: shop}",
+            "metadata: {name: shop, namespace: demo}",
+        );
+        let migration = migrate(&[&deployment, &service, &route, &other], &wishes).unwrap();
+        let title = match namespace {
+            "''" => format!("{kind} other: "),
+            namespace => format!("{kind} {namespace}/other: "),
+        };
+        let note = migration.guide.notes.iter().find(|note| note.starts_with(&title));
+        assert_eq!(
+            note.is_some_and(|note| note.contains("Service shop selects its pods too")),
+            named,
+            "{other}: {:?}",
+            migration.guide.notes
+        );
+    }
+}

@@ -11,6 +11,7 @@
 
 mod deployment;
 mod guide;
+mod names;
 mod object;
 mod problem;
 mod rollout;
@@ -114,6 +115,7 @@ pub struct Migration {
 /// # Errors
 /// What stands in its way, each with object, field, and what is accepted.
 pub fn plan(documents: &[Document], wishes: &Wishes) -> Result<Migration, Refusal> {
+    names::check(wishes)?;
     let objects: Vec<Object<'_>> = documents.iter().map(Object::new).collect();
     let scalers = scaler::find(&objects);
     let deployment = deployment::choose(&objects, &scalers, wishes)?;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Wishes;
 use super::deployment::{Deployment, describe};
+use super::names::LONGEST;
 use super::object::{Object, edited, foreign_metadata, list, same_namespace, set, text, unset};
 use super::problem::{Problem, Refusal};
 use super::route::{self, KINDS};
@@ -22,9 +23,6 @@ pub(super) struct Canary {
     pub(super) name: String,
     pub(super) document: Document,
 }
-
-/// The longest name that a Service may have (RFC 1035).
-const LONGEST: usize = 63;
 
 impl Service<'_> {
     /// Its ports by number.

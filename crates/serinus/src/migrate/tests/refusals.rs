@@ -137,6 +137,15 @@ fn what_stands_in_the_way_is_named() {
             },
             "no Service \"cart\" in the manifests; give the one that selects the pods of Deployment shop with -f",
         ),
+        (
+            Wishes {
+                canary_service: Some("Bad_Name".into()),
+                router: String::new(),
+                ..Wishes::default()
+            },
+            "--canary-service: \"Bad_Name\" cannot be the name of a Service; accepted are up to 63 letters from a to z, digits and -, a letter first and no - last\n\
+             --router: \"\" cannot be the name of a plugin; accepted is ORGANISATION/NAME as in argo-rollouts-config: letters, digits and -, in NAME also _ and .",
+        ),
     ] {
         assert_eq!(
             migrate(&[DEPLOYMENT, SERVICE, ROUTE], &wishes)

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -14,6 +15,12 @@ use super::by::By;
 
 /// More of a body than this tells nobody which version answered.
 const MAX_BODY: usize = 1 << 20;
+
+/// A body that nobody needs is read so far. Behind it the connection is closed, which costs less than the rest.
+const MAX_SPARE: usize = 64 << 10;
+
+/// How long is waited for a body that nobody needs; less where the question's time ends before.
+const SPARE_TIME: Duration = Duration::from_millis(250);
 
 /// What to ask.
 #[derive(Debug, Clone)]
@@ -26,7 +33,7 @@ pub struct Question {
     pub headers: HeaderMap,
     /// Where the answer says who served it.
     pub by: By,
-    /// For one request, from connecting to the end of the body.
+    /// For one request, from connecting to the end of the answer; of one whose head is enough, to the end of the head.
     pub timeout: Duration,
     /// Use connections again. Without it each request makes its own, as curl does: gateways and service meshes that
     /// choose a backend by connection are then seen as they treat new users.
@@ -40,7 +47,7 @@ pub struct Answer {
     pub who: Option<String>,
     /// HTTP status.
     pub status: StatusCode,
-    /// From the request to the end of the body.
+    /// From the request to the end of what is read of the answer.
     pub took: Duration,
 }
 
@@ -125,12 +132,14 @@ impl Asker {
             };
             let response = self.client.request(request).await.map_err(|e| failed(&e))?;
             let (head, body) = response.into_parts();
-            // The body is read in any case: a connection is used again only after it.
-            let body = Limited::new(body, MAX_BODY)
-                .collect()
-                .await
-                .map_err(|e| failed(&*e))?
-                .to_bytes();
+            let body = if by.needs_body() {
+                let whole = Limited::new(body, MAX_BODY).collect().await;
+                whole.map_err(|e| failed(&*tell(e)))?.to_bytes()
+            } else {
+                let left = timeout.saturating_sub(began.elapsed());
+                spare(body, left.min(SPARE_TIME)).await.map_err(|e| failed(&e))?;
+                Bytes::new()
+            };
             Ok(Answer {
                 who: by.read(&head.headers, &body),
                 status: head.status,
@@ -145,6 +154,36 @@ impl Asker {
             }),
         }
     }
+}
+
+/// Reads a body that nobody needs, if it is small and comes soon: the server sees no broken connection, and the
+/// connection can be used again. One that breaks off by then is a failure like any other.
+async fn spare(mut body: Incoming, time: Duration) -> hyper::Result<()> {
+    if body.size_hint().lower() > MAX_SPARE as u64 {
+        return Ok(());
+    }
+    let mut seen = 0;
+    let rest = async {
+        while let Some(frame) = body.frame().await {
+            seen += frame?.data_ref().map_or(0, Bytes::len);
+            if seen > MAX_SPARE {
+                break;
+            }
+        }
+        Ok(())
+    };
+    tokio::time::timeout(time, rest).await.unwrap_or(Ok(()))
+}
+
+/// Why a body was not read, in words that say what to do.
+fn tell(error: Box<dyn std::error::Error + Send + Sync>) -> Box<dyn std::error::Error + Send + Sync> {
+    if error.is::<LengthLimitError>() {
+        return format!(
+            "the body is longer than {MAX_BODY} bytes; let a header say who served (--by header:NAME)"
+        )
+        .into();
+    }
+    error
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -103,11 +103,16 @@ fn text(args: &Args, burst: &Burst, checks: &[Check], took: Duration, paint: Pai
     let named = tally.named();
     let rate = tally.requests() as f64 / took.as_secs_f64();
     let mut out = format!(
-        "{} requests to {} in {:.1} s ({rate:.0} a second)\n",
+        "{} requests to {} in {:.1} s ({rate:.0} a second)",
         thousands(tally.requests()),
         args.url,
         took.as_secs_f64()
     );
+    if tally.failed() > 0 {
+        let failed = format!("{} failed", thousands(tally.failed()));
+        let _ = write!(out, ", {}", paint.text(Tone::Bad, &failed));
+    }
+    out.push('\n');
     let mut names: Vec<&String> = tally.by.keys().collect();
     names.extend(
         args.expected
@@ -182,4 +187,75 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
         .parse()
         .map_err(|_| format!("{value:?} is not a header value"))?;
     Ok((name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use expect_test::expect;
+
+    use super::*;
+    use crate::measure::tally::Count;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn args(more: &[&str]) -> Result<Args, String> {
+        let line = ["measure", "http://shop.example/"].iter().chain(more);
+        Line::try_parse_from(line)
+            .map(|line| line.args)
+            .map_err(|error| error.to_string())
+    }
+
+    fn shown(more: &[&str], burst: &Burst) -> String {
+        let args = args(more).unwrap();
+        let checks: Vec<Check> = args
+            .expected
+            .iter()
+            .map(|e| Check::judge(e.clone(), &burst.tally, 0.999))
+            .collect();
+        text(
+            &args,
+            burst,
+            &checks,
+            Duration::from_secs(2),
+            Paint { colour: false },
+        )
+    }
+
+    #[test]
+    fn all_is_well() {
+        let mut burst = Burst::default();
+        for (who, answers) in [("canary", 113), ("stable", 387)] {
+            burst.tally.by.insert(who.into(), Count { answers, errors: 0 });
+        }
+        expect![[r#"
+            500 requests to http://shop.example/ in 2.0 s (250 a second)
+              canary         113 of 500   22.6 %  its share is between 16.8 % and 29.2 %; 20 % allows 72 to 130: holds
+              stable         387 of 500   77.4 %  its share is between 70.8 % and 83.2 %
+            A correct split passes a check 99.9 % of the time.
+        "#]].assert_eq(&shown(&["--expect", "canary=20"], &burst));
+    }
+
+    #[test]
+    fn what_failed_is_told_with_the_requests() {
+        let mut burst = Burst::default();
+        burst.tally.by.insert(
+            "v1".into(),
+            Count {
+                answers: 80,
+                errors: 5,
+            },
+        );
+        burst.tally.unnamed.answers = 17;
+        burst.tally.unanswered = 3;
+        expect![[r#"
+            100 requests to http://shop.example/ in 2.0 s (50 a second), 25 failed
+              v1           80 of 80  100.0 %  its share is between 90.9 % and 100.0 %; 5 failed with 5xx
+        "#]]
+        .assert_eq(&shown(&[], &burst));
+    }
 }

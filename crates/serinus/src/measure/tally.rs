@@ -62,9 +62,14 @@ impl Tally {
         self.named() + self.unnamed.answers + self.unanswered
     }
 
-    /// Requests that failed: 5xx from anybody, and no answer.
+    /// Answers with a 5xx from those who say who they are.
+    pub fn errors(&self) -> u64 {
+        self.by.values().map(|c| c.errors).sum()
+    }
+
+    /// Requests that failed: a 5xx, an answer that does not say who served, no answer.
     pub fn failed(&self) -> u64 {
-        self.by.values().map(|c| c.errors).sum::<u64>() + self.unnamed.errors + self.unanswered
+        self.errors() + self.unnamed.answers + self.unanswered
     }
 
     /// Answers of one version.
@@ -77,5 +82,45 @@ impl Count {
     fn add(&mut self, other: Self) {
         self.answers += other.answers;
         self.errors += other.errors;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn what_names_nobody_failed() {
+        // who, status (0: no answer), failed
+        let cases = [
+            (Some("v1"), 200, 0),
+            (Some("v1"), 404, 0),
+            (Some("v1"), 503, 1),
+            (None, 200, 1),
+            (None, 404, 1),
+            (None, 503, 1),
+            (None, 0, 1),
+        ];
+        let mut all = Tally::default();
+        for (who, status, failed) in cases {
+            let answer = StatusCode::from_u16(status).map(|status| Answer {
+                who: who.map(str::to_owned),
+                status,
+                took: Duration::ZERO,
+            });
+            let mut tally = Tally::default();
+            tally.add(&answer);
+            assert_eq!(
+                (tally.requests(), tally.failed()),
+                (1, failed),
+                "{who:?} {status}"
+            );
+            all = all.plus(&tally);
+        }
+        assert_eq!((all.requests(), all.named(), all.failed()), (7, 3, 5));
     }
 }

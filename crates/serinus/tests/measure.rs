@@ -64,6 +64,93 @@ fn text(text: &'static str) -> Pieces {
     stream::once(async move { Ok(Frame::data(Bytes::from_static(text.as_bytes()))) }).boxed()
 }
 
+/// Runs the binary, and returns its exit code and what it printed.
+async fn measure(server: &Server, more: &'static [&'static str]) -> (Option<i32>, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_serinus"));
+    command.arg("measure").arg(format!("http://{}/", server.addr));
+    command.args(["-n", "50"]).args(more);
+    let done = tokio::task::spawn_blocking(move || command.output());
+    let output = done.await.expect("it is waited for").expect("it starts");
+    let printed = [output.stdout, output.stderr].concat();
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&printed).into_owned(),
+    )
+}
+
+/// A page of a gateway.
+fn page(status: u16, words: &'static str) -> Response<Pieces> {
+    Response::builder()
+        .status(status)
+        .body(text(words))
+        .expect("it is an answer")
+}
+
+#[tokio::test]
+async fn errors_are_no_version() {
+    let mixed = |number: u64| match number % 5 {
+        0 => page(503, "no healthy upstream"),
+        _ => page(200, "stable"),
+    };
+    let unhealthy = |_| page(503, "no healthy upstream");
+    let failing = |_| of_v2(500, text("oops"));
+    let moved = |_| page(302, "moved");
+    let moving = |_| of_v2(302, text("moved"));
+    type Case = (
+        fn(u64) -> Response<Pieces>,
+        &'static [&'static str],
+        i32,
+        &'static str,
+    );
+    let cases: [Case; 9] = [
+        (
+            unhealthy,
+            &["--expect", "v2=0"],
+            2,
+            "answered 503 Service Unavailable without saying who served ×50",
+        ),
+        (unhealthy, &["--expect", "v2=0", "--allow-errors"], 2, "×50"),
+        (
+            mixed,
+            &["--expect", "stable=80"],
+            1,
+            "Shares are of the 40 answers that say who served; 10 requests have no such answer.",
+        ),
+        (mixed, &["--expect", "stable=100"], 1, "50 requests to"),
+        (
+            mixed,
+            &["--expect", "stable=100", "--allow-errors"],
+            0,
+            "10 failed",
+        ),
+        (
+            failing,
+            &["--by", "header:x-version", "--expect", "v2=100"],
+            1,
+            "50 answered 500",
+        ),
+        (
+            failing,
+            &["--by", "header:x-version", "--expect", "v2=100", "--allow-errors"],
+            0,
+            "Shares are of the 50 answers that say who served, 50 with a 5xx among them.",
+        ),
+        (
+            moved,
+            &["--allow-errors"],
+            2,
+            "answered 302 Found without saying who served ×50",
+        ),
+        (moving, &["--by", "header:x-version"], 0, "50 answered 302"),
+    ];
+    for (answer, more, code, words) in cases {
+        let server = serve(answer).await;
+        let (seen, printed) = measure(&server, more).await;
+        assert_eq!(seen, Some(code), "{more:?}: {printed}");
+        assert!(printed.contains(words), "{more:?}: {printed}");
+    }
+}
+
 #[tokio::test]
 async fn the_head_is_enough_where_a_header_says_who() {
     /// Name, body, whether it is an answer, connections of four requests.

@@ -1,5 +1,6 @@
 //! `serinus measure`
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use crate::measure::burst::{Burst, burst};
 use crate::measure::by::By;
 use crate::measure::expect::{Check, Expectation};
 use crate::measure::interval::clopper_pearson;
+use crate::measure::tally::Tally;
 use crate::view::live::suitable_paint;
 use crate::view::paint::{Paint, Tone, percent, thousands};
 
@@ -23,7 +25,7 @@ pub(super) struct Args {
     /// How often to ask.
     #[arg(short = 'n', long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     requests: u64,
-    /// Where an answer says who served it: `header:NAME`, `body` (all of it), `jsonpath:$.PATH`.
+    /// Where an answer says who served it: `header:NAME`, `body` (all of it, of a 2xx), `jsonpath:$.PATH`.
     #[arg(long, default_value = "body", value_name = "WHERE")]
     by: By,
     /// Who should serve which share, in percent, such as `canary=20`; may be repeated.
@@ -47,12 +49,15 @@ pub(super) struct Args {
     /// Seconds to wait for an answer.
     #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
+    /// Answers with a 5xx do not make the exit code 1.
+    #[arg(long)]
+    allow_errors: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// `true`: every share holds, and every request was answered by somebody who says who they are.
+/// `true`: every share holds, and every request was answered by somebody who says who they are, and without a 5xx.
 pub(super) async fn run(args: Args) -> anyhow::Result<bool> {
     anyhow::ensure!(
         matches!(args.url.scheme_str(), Some("http" | "https")) && args.url.host().is_some(),
@@ -84,18 +89,24 @@ pub(super) async fn run(args: Args) -> anyhow::Result<bool> {
         .map(|e| Check::judge(e.clone(), &burst.tally, confidence))
         .collect();
     let holds = checks.iter().all(|c| c.holds);
-    let complete = burst.complaints.is_empty();
+    let well = burst.is_well(args.allow_errors);
     if args.json {
+        let complaints: BTreeMap<String, u64> = burst
+            .complaints
+            .iter()
+            .map(|(complaint, times)| (complaint.to_string(), *times))
+            .collect();
         let report = json!({
             "url": args.url.to_string(), "requests": args.requests, "seconds": took.as_secs_f64(),
-            "tally": burst.tally, "complaints": burst.complaints, "checks": checks, "holds": holds && complete,
+            "tally": burst.tally, "named": burst.tally.named(), "failed": burst.tally.failed(),
+            "statuses": burst.statuses, "complaints": complaints, "checks": checks, "holds": holds && well,
         });
         print(&format!("{report:#}\n"));
     } else {
         print(&text(&args, &burst, &checks, took, suitable_paint()));
     }
     anyhow::ensure!(burst.tally.named() > 0, "no answer says who served it; see --by");
-    Ok(holds && complete)
+    Ok(holds && well)
 }
 
 fn text(args: &Args, burst: &Burst, checks: &[Check], took: Duration, paint: Paint) -> String {
@@ -149,12 +160,10 @@ fn text(args: &Args, burst: &Burst, checks: &[Check], took: Duration, paint: Pai
                 paint.text(tone, word)
             );
         }
-        if count.errors > 0 {
-            let _ = write!(
-                out,
-                "; {}",
-                paint.text(Tone::Bad, &format!("{} failed with 5xx", thousands(count.errors)))
-            );
+        for (status, times) in burst.statuses.get(name).into_iter().flatten() {
+            let tone = if *status >= 500 { Tone::Bad } else { Tone::Strong };
+            let answered = format!("{} answered {status}", thousands(*times));
+            let _ = write!(out, "; {}", paint.text(tone, &answered));
         }
         out.push('\n');
     }
@@ -162,10 +171,11 @@ fn text(args: &Args, burst: &Burst, checks: &[Check], took: Duration, paint: Pai
         let _ = writeln!(
             out,
             "  {} ×{}",
-            paint.text(Tone::Bad, complaint),
+            paint.text(Tone::Bad, &complaint.to_string()),
             thousands(*times)
         );
     }
+    out += &shares(tally);
     if !checks.is_empty() {
         let _ = writeln!(
             out,
@@ -173,6 +183,27 @@ fn text(args: &Args, burst: &Burst, checks: &[Check], took: Duration, paint: Pai
             percent(args.confidence / 100.0)
         );
     }
+    out
+}
+
+/// Of which requests the shares are, where that is not all of them, or not all went well.
+fn shares(tally: &Tally) -> String {
+    let (named, errors) = (tally.named(), tally.errors());
+    let others = tally.requests() - named;
+    if named == 0 || others + errors == 0 {
+        return String::new();
+    }
+    let mut out = format!(
+        "Shares are of the {} answers that say who served",
+        thousands(named)
+    );
+    if errors > 0 {
+        let _ = write!(out, ", {} with a 5xx among them", thousands(errors));
+    }
+    if others > 0 {
+        let _ = write!(out, "; {} requests have no such answer", thousands(others));
+    }
+    out.push_str(".\n");
     out
 }
 
@@ -193,8 +224,10 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
 mod tests {
     use clap::Parser;
     use expect_test::expect;
+    use http::StatusCode;
 
     use super::*;
+    use crate::measure::burst::Complaint;
     use crate::measure::tally::Count;
 
     #[derive(Debug, Parser)]
@@ -250,11 +283,22 @@ mod tests {
                 errors: 5,
             },
         );
+        burst
+            .statuses
+            .insert("v1".into(), [(302, 7), (500, 4), (503, 1)].into());
         burst.tally.unnamed.answers = 17;
         burst.tally.unanswered = 3;
+        burst.complaints = [
+            (Complaint::Nameless(StatusCode::SERVICE_UNAVAILABLE), 17),
+            (Complaint::Unanswered("no answer in 10s".into()), 3),
+        ]
+        .into();
         expect![[r#"
             100 requests to http://shop.example/ in 2.0 s (50 a second), 25 failed
-              v1           80 of 80  100.0 %  its share is between 90.9 % and 100.0 %; 5 failed with 5xx
+              v1           80 of 80  100.0 %  its share is between 90.9 % and 100.0 %; 7 answered 302; 4 answered 500; 1 answered 503
+              answered 503 Service Unavailable without saying who served ×17
+              no answer in 10s ×3
+            Shares are of the 80 answers that say who served, 5 with a 5xx among them; 20 requests have no such answer.
         "#]]
         .assert_eq(&shown(&[], &burst));
     }

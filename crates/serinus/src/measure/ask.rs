@@ -132,7 +132,7 @@ impl Asker {
             };
             let response = self.client.request(request).await.map_err(|e| failed(&e))?;
             let (head, body) = response.into_parts();
-            let body = if by.needs_body() {
+            let body = if by.needs_body(head.status) {
                 let whole = Limited::new(body, MAX_BODY).collect().await;
                 whole.map_err(|e| failed(&*tell(e)))?.to_bytes()
             } else {
@@ -141,7 +141,7 @@ impl Asker {
                 Bytes::new()
             };
             Ok(Answer {
-                who: by.read(&head.headers, &body),
+                who: by.read(head.status, &head.headers, &body),
                 status: head.status,
                 took: began.elapsed(),
             })

@@ -2,14 +2,15 @@
 
 use std::str::FromStr;
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, StatusCode};
 
 /// Where the name of the version stands in an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum By {
     /// `header:<name>`: the value of an answer's header.
     Header(HeaderName),
-    /// `body`: the whole body, without white space at its ends.
+    /// `body`: the whole body, without white space at its ends, of an answer with a 2xx. Others are pages of whoever
+    /// stands between: "no healthy upstream" is no version.
     Body,
     /// `json:<pointer>`: a member of a JSON body, as RFC 6901 points at it.
     Json(String),
@@ -35,15 +36,20 @@ impl FromStr for By {
 }
 
 impl By {
-    /// Whether the body is needed.
-    pub fn needs_body(&self) -> bool {
-        !matches!(self, Self::Header(_))
+    /// Whether the body of an answer with this status is needed.
+    pub fn needs_body(&self, status: StatusCode) -> bool {
+        match self {
+            Self::Header(_) => false,
+            Self::Body => status.is_success(),
+            Self::Json(_) => true,
+        }
     }
 
     /// Who served, or `None` where the answer does not say.
-    pub fn read(&self, headers: &HeaderMap, body: &[u8]) -> Option<String> {
+    pub fn read(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<String> {
         let text = match self {
             Self::Header(name) => headers.get(name)?.to_str().ok()?.trim().to_owned(),
+            Self::Body if !status.is_success() => return None,
             Self::Body => std::str::from_utf8(body).ok()?.trim().to_owned(),
             Self::Json(pointer) => {
                 let document: serde_json::Value = serde_json::from_slice(body).ok()?;
@@ -132,20 +138,31 @@ mod tests {
         headers.insert("x-version", "v2 ".parse().unwrap());
         let body = br#" {"app": {"version": "v3", "build": 7, "none": null}} "#;
         let cases = [
-            ("header:x-version", Some("v2")),
-            ("header:x-absent", None),
+            ("header:x-version", 200, Some("v2")),
+            ("header:x-version", 500, Some("v2")),
+            ("header:x-absent", 200, None),
             (
                 "body",
+                201,
                 Some(r#"{"app": {"version": "v3", "build": 7, "none": null}}"#),
             ),
-            ("jsonpath:$.app.version", Some("v3")),
-            ("jsonpath:$.app.build", Some("7")),
-            ("jsonpath:$.app.none", None),
-            ("jsonpath:$.absent", None),
+            ("body", 302, None),
+            ("body", 404, None),
+            ("body", 503, None),
+            ("jsonpath:$.app.version", 200, Some("v3")),
+            ("jsonpath:$.app.version", 503, Some("v3")),
+            ("jsonpath:$.app.build", 200, Some("7")),
+            ("jsonpath:$.app.none", 200, None),
+            ("jsonpath:$.absent", 200, None),
         ];
-        for (by, want) in cases {
+        for (by, status, want) in cases {
             let by: By = by.parse().unwrap();
-            assert_eq!(by.read(&headers, body).as_deref(), want, "{by:?}");
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(
+                by.read(status, &headers, body).as_deref(),
+                want,
+                "{by:?} {status}"
+            );
         }
     }
 }

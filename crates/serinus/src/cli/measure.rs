@@ -109,6 +109,12 @@ pub(super) async fn run(args: Args) -> anyhow::Result<bool> {
     Ok(holds && well)
 }
 
+/// The longest name that is shown as a whole.
+const NAME_COLUMNS: usize = 60;
+
+/// The same for a complaint, which has a URL in it.
+const COMPLAINT_COLUMNS: usize = 240;
+
 fn text(args: &Args, burst: &Burst, checks: &[Check], took: Duration, paint: Paint) -> String {
     let tally = &burst.tally;
     let named = tally.named();
@@ -131,15 +137,20 @@ fn text(args: &Args, burst: &Burst, checks: &[Check], took: Duration, paint: Pai
             .map(|e| &e.who)
             .filter(|who| !tally.by.contains_key(*who)),
     );
-    let width = names.iter().map(|n| n.chars().count()).max().unwrap_or(0).min(60);
+    let names: Vec<(&String, String)> = names
+        .into_iter()
+        .map(|name| (name, legible(name, NAME_COLUMNS)))
+        .collect();
+    let width = names.iter().map(|(_, shown)| shown.chars().count()).max();
+    let width = width.unwrap_or(0);
     // Without an answer that names anybody there is nothing to compare.
-    for name in names.into_iter().filter(|_| named > 0) {
+    for (name, shown) in names.into_iter().filter(|_| named > 0) {
         let count = tally.of(name);
         let (low, high) = clopper_pearson(count.answers, named, args.confidence / 100.0);
         let measured = count.answers as f64 / named as f64 * 100.0;
         let _ = write!(
             out,
-            "  {name:<width$}  {:>17}  {measured:>5.1} %  its share is between {:.1} % and {:.1} %",
+            "  {shown:<width$}  {:>17}  {measured:>5.1} %  its share is between {:.1} % and {:.1} %",
             format!("{} of {}", thousands(count.answers), thousands(named)),
             low * 100.0,
             high * 100.0
@@ -171,7 +182,7 @@ fn text(args: &Args, burst: &Burst, checks: &[Check], took: Duration, paint: Pai
         let _ = writeln!(
             out,
             "  {} ×{}",
-            paint.text(Tone::Bad, &complaint.to_string()),
+            paint.text(Tone::Bad, &legible(&complaint.to_string(), COMPLAINT_COLUMNS)),
             thousands(*times)
         );
     }
@@ -204,6 +215,33 @@ fn shares(tally: &Tally) -> String {
         let _ = write!(out, "; {} requests have no such answer", thousands(others));
     }
     out.push_str(".\n");
+    out
+}
+
+/// What a server says as one piece of a line: what a terminal would obey is escaped, and the rest is cut off.
+fn legible(text: &str, columns: usize) -> String {
+    let obeyed = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let mut out = String::new();
+    let mut used = 0;
+    for (at, c) in text.char_indices() {
+        let escaped = if obeyed(c) {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        };
+        let width = escaped.chars().count();
+        let last = text.len() == at + c.len_utf8();
+        // The sign of a cut needs a column too.
+        if used + width + usize::from(!last) > columns {
+            out.push('…');
+            break;
+        }
+        out += &escaped;
+        used += width;
+    }
     out
 }
 
@@ -301,5 +339,35 @@ mod tests {
             Shares are of the 80 answers that say who served, 5 with a 5xx among them; 20 requests have no such answer.
         "#]]
         .assert_eq(&shown(&[], &burst));
+    }
+
+    #[test]
+    fn what_servers_say_is_shown_and_not_obeyed() {
+        let long = "y".repeat(61);
+        let cases = [
+            ("v2", "v2".to_owned()),
+            ("naïve 🐤", "naïve 🐤".to_owned()),
+            (
+                "\x1b[31mred\x07\r\nnext\t",
+                r"\u{1b}[31mred\u{7}\r\nnext\t".to_owned(),
+            ),
+            ("a\u{9b}b\u{202e}c", r"a\u{9b}b\u{202e}c".to_owned()),
+            (&long[1..], "y".repeat(60)),
+            (&long, format!("{}…", "y".repeat(59))),
+            (&format!("{}\x1b", &long[..58]), format!("{}…", "y".repeat(58))),
+        ];
+        for (text, want) in cases {
+            assert_eq!(legible(text, NAME_COLUMNS), want, "{text:?}");
+        }
+        let mut burst = Burst::default();
+        let count = Count {
+            answers: 3,
+            errors: 0,
+        };
+        burst.tally.by.insert("\x1b]0;owned\x07\n".repeat(9), count);
+        burst.complaints = [(Complaint::Unanswered("bad \x1b[2J".into()), 1)].into();
+        let shown = shown(&[], &burst);
+        assert_eq!(shown.lines().count(), 3, "{shown}");
+        assert!(!shown.contains(['\x1b', '\x07']), "{shown:?}");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde_json::json;
 
@@ -21,6 +22,7 @@ use crate::view::paint::{Paint, Tone, percent, thousands};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// What to ask: http:// or https://.
+    #[arg(value_parser = url)]
     url: Uri,
     /// How often to ask.
     #[arg(short = 'n', long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
@@ -47,7 +49,7 @@ pub(super) struct Args {
     #[arg(long)]
     keep_alive: bool,
     /// Seconds to wait for an answer.
-    #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
     /// Answers with a 5xx do not make the exit code 1.
     #[arg(long)]
@@ -59,11 +61,6 @@ pub(super) struct Args {
 
 /// `true`: every share holds, and every request was answered by somebody who says who they are, and without a 5xx.
 pub(super) async fn run(args: Args) -> anyhow::Result<bool> {
-    anyhow::ensure!(
-        matches!(args.url.scheme_str(), Some("http" | "https")) && args.url.host().is_some(),
-        "{} is not a URL to ask; write http://HOST/PATH or https://HOST/PATH",
-        args.url
-    );
     let mut headers = HeaderMap::new();
     for (name, value) in args.headers.iter().cloned() {
         headers.append(name, value);
@@ -251,11 +248,42 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
         .trim()
         .parse()
         .map_err(|_| format!("{name:?} is not a header name"))?;
+    let value = value.trim();
+    // Servers refuse it, or take it for the name of nobody.
+    if name == http::header::HOST && !value.parse().is_ok_and(|host| is_host(&host)) {
+        return Err(format!("{value:?} is not a host; write NAME or NAME:PORT"));
+    }
     let value = value
-        .trim()
         .parse()
         .map_err(|_| format!("{value:?} is not a header value"))?;
     Ok((name, value))
+}
+
+fn url(text: &str) -> Result<Uri, String> {
+    let write = "write http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH, with a blank as %20";
+    let url: Uri = text.parse().map_err(|error| format!("{error}; {write}"))?;
+    match (url.scheme_str(), url.authority()) {
+        (Some("http" | "https"), Some(authority)) if is_host(authority) => Ok(url),
+        (_, Some(authority)) if authority.as_str().contains('@') => {
+            Err("a name and a password in it are not sent; give -H 'Authorization: …' instead".to_owned())
+        }
+        (Some("http" | "https"), _) => Err(format!("it has no host and port that can be asked; {write}")),
+        _ => Err(write.to_owned()),
+    }
+}
+
+/// Whether it is a host, with a port or without one, and nothing else.
+fn is_host(authority: &Authority) -> bool {
+    let (host, port) = (
+        authority.host(),
+        authority.as_str().strip_prefix(authority.host()),
+    );
+    match port {
+        Some("") => !host.is_empty(),
+        Some(_) => !host.is_empty() && authority.port_u16().is_some_and(|port| port > 0),
+        // Somebody's name and password stand before it.
+        None => false,
+    }
 }
 
 #[cfg(test)]
@@ -274,15 +302,14 @@ mod tests {
         args: Args,
     }
 
-    fn args(more: &[&str]) -> Result<Args, String> {
-        let line = ["measure", "http://shop.example/"].iter().chain(more);
-        Line::try_parse_from(line)
+    fn parse(line: &[&str]) -> Result<Args, String> {
+        Line::try_parse_from(["measure"].iter().chain(line))
             .map(|line| line.args)
             .map_err(|error| error.to_string())
     }
 
     fn shown(more: &[&str], burst: &Burst) -> String {
-        let args = args(more).unwrap();
+        let args = parse(&[&["http://shop.example/"], more].concat()).unwrap();
         let checks: Vec<Check> = args
             .expected
             .iter()
@@ -369,5 +396,64 @@ mod tests {
         let shown = shown(&[], &burst);
         assert_eq!(shown.lines().count(), 3, "{shown}");
         assert!(!shown.contains(['\x1b', '\x07']), "{shown:?}");
+    }
+
+    #[test]
+    fn arguments() {
+        let asked = "http://shop.example/";
+        let taken: [&[&str]; 8] = [
+            &[asked],
+            &["https://shop.example"],
+            &["http://127.0.0.1:8080/a%20b?c=d"],
+            &["http://[::1]:8080/"],
+            &[asked, "-H", "Host: shop.example:80"],
+            &[asked, "-H", "Host: [::1]"],
+            &[asked, "-H", "X-Words: a b"],
+            &[asked, "--timeout", "3600"],
+        ];
+        for line in taken {
+            assert!(parse(line).is_ok(), "{line:?}");
+        }
+        let refused: [(&[&str], &str); 17] = [
+            (
+                &["http://shop.example/a b"],
+                "invalid uri character; write http://HOST[:PORT]/PATH",
+            ),
+            (&["shop.example"], "write http://HOST[:PORT]/PATH"),
+            (&["/path"], "write http://HOST[:PORT]/PATH"),
+            (&["ftp://shop.example/"], "write http://HOST[:PORT]/PATH"),
+            (&["http://:80/"], "no host and port that can be asked"),
+            (
+                &["http://shop.example:99999/"],
+                "no host and port that can be asked",
+            ),
+            (&["http://shop.example:0/"], "no host and port that can be asked"),
+            (
+                &["http://me:secret@shop.example/"],
+                "a name and a password in it are not sent",
+            ),
+            (&[asked, "-H", "Host: a b"], "\"a b\" is not a host"),
+            (&[asked, "-H", "host: http://x/"], "\"http://x/\" is not a host"),
+            (&[asked, "-H", "Host:"], "\"\" is not a host"),
+            (&[asked, "-H", "Host: x:99999"], "\"x:99999\" is not a host"),
+            (
+                &[asked, "-H", "two words: x"],
+                "\"two words\" is not a header name",
+            ),
+            (&[asked, "-H", "Host"], "write NAME: VALUE"),
+            (&[asked, "--timeout", "0"], "0 is not in 1..=3600"),
+            (
+                &[asked, "--timeout", "18446744073709551615"],
+                "is not in 1..=3600",
+            ),
+            (
+                &[asked, "--confidence", "1e300"],
+                "not a percentage from 50 to 99.999999",
+            ),
+        ];
+        for (line, want) in refused {
+            let error = parse(line).unwrap_err();
+            assert!(error.contains(want), "{line:?}: {error}");
+        }
     }
 }

@@ -54,7 +54,7 @@ $(CARGO_DENY):
 e2e: ## the real world: API server, unmodified controllers, gateways, Argo CD (needs Go)
 	ARCH=amd64 PROFILE=quick tools/dist $(ROUTER) $(DATADOG) $(CANARY_STEPS)
 	$(HARNESS)
-	$(TARGET)/debug/realworld e2e $(PLUGINS)
+	$(TARGET)/debug/realworld e2e --again 2 $(PLUGINS)
 	cargo test $(WHOLE) --test cmp -- --ignored
 
 soak: ## the long forms of idle, kill and load tests (needs Go)

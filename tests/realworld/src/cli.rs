@@ -28,7 +28,13 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Every scene, with every controller that it is for
-    E2e(Settings),
+    E2e {
+        /// Play up to so many scenes that failed a second time, in a world without others, and say so in the summary
+        #[arg(long, value_name = "SCENES", default_value_t = 0)]
+        again: usize,
+        #[command(flatten)]
+        settings: Settings,
+    },
     /// Some scenes, or all
     Run {
         /// Names of scenes (see `list`); all if none is given
@@ -142,9 +148,9 @@ async fn run(command: Command) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::E2e(settings) => {
+        Command::E2e { again, settings } => {
             let versions: Vec<&str> = CONTROLLERS.iter().map(|controller| controller.version).collect();
-            worlds(&versions, &[], &settings).await
+            worlds(&versions, &[], again, &settings).await
         }
         Command::Run {
             scenes,
@@ -160,7 +166,7 @@ async fn run(command: Command) -> Result<ExitCode> {
             } else {
                 versions
             };
-            worlds(&versions, &scenes, &settings).await
+            worlds(&versions, &scenes, 0, &settings).await
         }
         Command::Shell(asked) => shell(asked).await,
         Command::Inside { plan } => Box::pin(inside(&plan)).await,
@@ -207,8 +213,8 @@ async fn build_tools(gateways: &[Gateway], needs: &[Plugin]) -> Result<Toolbox> 
 }
 
 /// Plays the scenes, or all that a controller is for if none is named, in one world for each controller, all worlds at
-/// once, and prints the summary.
-async fn worlds(versions: &[&str], named: &[String], settings: &Settings) -> Result<ExitCode> {
+/// once, and prints the summary. Where no more than `again` failed, these are played a second time.
+async fn worlds(versions: &[&str], named: &[String], again: usize, settings: &Settings) -> Result<ExitCode> {
     for name in named {
         ensure!(
             scenarios::find(name).is_some(),
@@ -230,12 +236,23 @@ async fn worlds(versions: &[&str], named: &[String], settings: &Settings) -> Res
     let stop = interrupted()?;
     let mut running = JoinSet::new();
     for version in versions {
-        let plan = prepared.plan(version, scenes(version), &[])?;
+        let plan = prepared.plan(version, "", scenes(version), &[])?;
         running.spawn(world(plan, prepared.clone(), stop.clone()));
     }
-    let mut all = Report::default();
+    let mut reports = Vec::new();
     while let Some(joined) = running.join_next().await {
-        let (version, report) = joined?;
+        reports.push(joined?);
+    }
+    let failures: usize = reports.iter().map(|(_, report)| report.failed.len()).sum();
+    let mut all = Report::default();
+    for (version, mut report) in reports {
+        let failed = report.failed.iter().map(|(name, _)| name.clone());
+        let failed: Vec<_> = failed.filter(|name| scenarios::find(name).is_some()).collect();
+        if !failed.is_empty() && failures <= again && !*stop.borrow() {
+            console::line(&format!("{version}: a second time: {}", failed.join(", ")));
+            let plan = prepared.plan(&version, "again-", failed, &[])?;
+            report = report.after(world(plan, prepared.clone(), stop.clone()).await.1);
+        }
         all.add(&version, report);
     }
     console::line(&all.summary());
@@ -285,8 +302,8 @@ fn read_report(plan: &Plan, outcome: Result<ExitStatus>) -> Report {
 /// The report of a world of which nothing else is known.
 fn failure(why: &str) -> Report {
     Report {
-        passed: vec![],
         failed: vec![("world".to_owned(), why.to_owned())],
+        ..Report::default()
     }
 }
 
@@ -329,12 +346,12 @@ async fn binary(plugin: Plugin, given: Option<&Path>, needs: &[Plugin]) -> Resul
 }
 
 impl Prepared {
-    /// A plan in folders of its own, written down.
-    fn plan(&self, version: &str, scenes: Vec<String>, gateways: &[Gateway]) -> Result<Plan> {
+    /// A plan in folders of its own, written down. What their names begin with keeps those of one version apart.
+    fn plan(&self, version: &str, begin: &str, scenes: Vec<String>, gateways: &[Gateway]) -> Result<Plan> {
         let runs = plan::repository().join(".cache/runs");
         remove_old(&runs);
-        let folder = runs.join(format!("{version}-{}", std::process::id()));
-        let sockets = self.sockets.path().join(version);
+        let folder = runs.join(format!("{begin}{version}-{}", std::process::id()));
+        let sockets = self.sockets.path().join(format!("{begin}{version}"));
         for folder in [&folder, &sockets] {
             std::fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
         }
@@ -447,7 +464,7 @@ async fn shell(asked: Shell) -> Result<ExitCode> {
     let plugins = [plugin::ROUTER, plugin::CANARY_STEPS];
     let plugins = if asked.argocd { &plugins[..] } else { &plugins[..1] };
     let prepared = prepare(&asked.settings, plugins, gateways).await?;
-    let mut plan = prepared.plan(version, vec![], gateways)?;
+    let mut plan = prepared.plan(version, "", vec![], gateways)?;
     plan.dashboard = asked.dashboard.map(std::path::absolute).transpose()?;
     plan.write()?;
     let file = plan.file();

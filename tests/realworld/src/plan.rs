@@ -111,6 +111,9 @@ pub struct Report {
     pub passed: Vec<String>,
     /// Names of the others, with the reason.
     pub failed: Vec<(String, String)>,
+    /// Names of those that passed when they were played again in a quiet world, with the reason of the first time.
+    #[serde(default)]
+    pub again: Vec<(String, String)>,
 }
 
 impl Report {
@@ -122,27 +125,42 @@ impl Report {
 
     /// Adds the scenes of another world, under that world's name.
     pub fn add(&mut self, world: &str, other: Self) {
+        let named = |(name, why): (String, String)| (format!("{world} {name}"), why);
         self.passed
             .extend(other.passed.into_iter().map(|name| format!("{world} {name}")));
-        self.failed.extend(
-            other
-                .failed
-                .into_iter()
-                .map(|(name, why)| (format!("{world} {name}"), why)),
-        );
+        self.failed.extend(other.failed.into_iter().map(named));
+        self.again.extend(other.again.into_iter().map(named));
     }
 
-    /// The failures one a line, and then `N passed, N failed` alone on the last line.
+    /// Takes over what became of the failed scenes when they were played again.
+    #[must_use]
+    pub fn after(mut self, second: Self) -> Self {
+        let passed = |name: &String| second.passed.contains(name);
+        let (again, failed) = self.failed.into_iter().partition(|(name, _)| passed(name));
+        self.failed = failed;
+        // The end of that world, say.
+        let new = second
+            .failed
+            .into_iter()
+            .filter(|(name, _)| self.failed.iter().all(|(known, _)| known != name));
+        self.failed.extend(new.collect::<Vec<_>>());
+        self.again = again;
+        self
+    }
+
+    /// What was played again and what failed, one a line, and then `N passed, N failed` alone on the last line.
     #[must_use]
     pub fn summary(&self) -> String {
         let mut out = String::new();
-        for (name, why) in &self.failed {
-            let line = why.lines().next().unwrap_or_default();
-            out.push_str(&format!("FAILED {name}: {line}\n"));
+        for (what, scenes) in [("AT THE SECOND TIME", &self.again), ("FAILED", &self.failed)] {
+            for (name, why) in scenes {
+                let line = why.lines().next().unwrap_or_default();
+                out.push_str(&format!("{what} {name}: {line}\n"));
+            }
         }
         out.push_str(&format!(
             "{} passed, {} failed",
-            self.passed.len(),
+            self.passed.len() + self.again.len(),
             self.failed.len()
         ));
         out
@@ -178,19 +196,38 @@ mod tests {
             "1.10.1",
             Report {
                 passed: vec!["release".into(), "abort".into()],
-                failed: vec![],
+                ..Report::default()
             },
         );
         all.add(
             "1.7.2",
             Report {
-                passed: vec![],
                 failed: vec![("release".into(), "no v2 at all".into())],
+                ..Report::default()
             },
         );
         assert_eq!(
             all.summary(),
             "FAILED 1.7.2 release: no v2 at all\n2 passed, 1 failed"
+        );
+    }
+
+    #[test]
+    fn what_passes_at_the_second_time_is_told_and_what_does_not_stays_failed() {
+        let because = |name: &str, why: &str| (name.to_owned(), why.to_owned());
+        let first = Report {
+            passed: vec!["abort".into()],
+            failed: vec![because("release", "no v2"), because("drift", "no event")],
+            ..Report::default()
+        };
+        let second = Report {
+            passed: vec!["release".into()],
+            failed: vec![because("drift", "no event again"), because("curtain", "a socket")],
+            ..Report::default()
+        };
+        assert_eq!(
+            first.after(second).summary(),
+            "AT THE SECOND TIME release: no v2\nFAILED drift: no event\nFAILED curtain: a socket\n2 passed, 2 failed"
         );
     }
 }

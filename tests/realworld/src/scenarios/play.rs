@@ -46,8 +46,8 @@ async fn play_here(plan: Plan) -> Report {
             );
             let why = format!("the world did not start: {error:#}");
             return Report {
-                passed: vec![],
                 failed: scenes.iter().map(|s| (s.name.to_owned(), why.clone())).collect(),
+                ..Report::default()
             };
         }
     };

@@ -84,10 +84,9 @@ async fn release(stage: &Stage, shop: &App, datadog: &Emulator) -> Result<()> {
         "the moved block and the controller's own provider differ: {measured:?}"
     );
     silent(stage)?;
-    // One failure is below the failureLimit of `datadog-error-rate`; its value tells.
     let errors: f64 = measured["error-rate"].1.parse()?;
     ensure!(
-        errors > 5.0 && measured["new-against-old"].0 == "Failed",
+        errors > 5.0 && measured["error-rate"].0 == "Failed" && measured["new-against-old"].0 == "Failed",
         "{measured:?}"
     );
     Ok(())
@@ -146,6 +145,8 @@ async fn install(stage: &Stage) -> Result<()> {
         if metric.get("interval").is_some() {
             metric["interval"] = json!("2s");
             metric["count"] = json!(2);
+            // A second failure ends the run; by then all other metrics have been measured.
+            metric["failureLimit"] = json!(1);
         }
         if let Some(gate) = metric["provider"]["plugin"][NAME].get_mut("gate") {
             gate["pollInterval"] = json!("1s");
@@ -181,7 +182,6 @@ fn moved() -> [Value; 2] {
     });
     let metric = |name: &str, provider: Provider| super::metric(name, provider, &block);
     let mut moved = metric("moved", Provider::Plugin(NAME));
-    // Its second failure ends the run; by then all other metrics have been measured.
     moved["failureLimit"] = json!(1);
     moved["count"] = json!(2);
     moved["interval"] = json!("2s");
@@ -267,7 +267,7 @@ async fn analysis(stage: &Stage, phase: &str) -> Result<Value> {
     Ok(run)
 }
 
-/// Phase and first value of each metric.
+/// Phase and value of each metric's first measurement.
 fn values(run: &Value) -> BTreeMap<&str, (&str, &str)> {
     fn text(value: &Value) -> &str {
         value.as_str().unwrap_or_default()
@@ -275,8 +275,11 @@ fn values(run: &Value) -> BTreeMap<&str, (&str, &str)> {
     let results = run["status"]["metricResults"].as_array().into_iter().flatten();
     results
         .map(|result| {
-            let value = &result["measurements"][0]["value"];
-            (text(&result["name"]), (text(&result["phase"]), text(value)))
+            let first = &result["measurements"][0];
+            (
+                text(&result["name"]),
+                (text(&first["phase"]), text(&first["value"])),
+            )
         })
         .collect()
 }

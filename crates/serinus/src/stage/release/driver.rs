@@ -107,12 +107,14 @@ pub trait Observer: Send + Sync {
 /// Why a release did not get where it should.
 #[derive(Debug, thiserror::Error)]
 pub enum DriveError {
-    /// Time ran out.
-    #[error("{goal} was not reached in {patience:?}; the release is {phase} at step {step}{last}")]
+    /// It stands still.
+    #[error(
+        "{goal} was not reached: the release is {phase} at step {step}, and nothing has moved for {patience:?}{last}"
+    )]
     Stuck {
         /// What was waited for.
         goal: &'static str,
-        /// How long, on our clock.
+        /// How long nothing moved, on our clock.
         patience: Duration,
         /// Phase of the Rollout.
         phase: &'static str,
@@ -183,18 +185,24 @@ impl<'a> Driver<'a> {
         events.into_iter().try_for_each(|event| self.emit(event))
     }
 
-    /// Reconciles until `reached` holds. `patience` is on our clock.
+    /// Reconciles until `reached` holds, or until the release has stood still for `patience`, on our clock. A step that
+    /// is done is progress; a pause is no standing still.
     pub async fn until(
         &mut self,
         goal: &'static str,
         patience: Duration,
         reached: impl Fn(&Release, &Observed) -> bool,
     ) -> Result<(), DriveError> {
-        let gives_up = Instant::now() + patience;
+        let mut gives_up = Instant::now() + patience;
+        let mut reached_so_far = self.progress();
         let mut pods = self.stage.workload.changes();
         loop {
             pods.borrow_and_update();
             let (changed, again_at) = self.reconcile().await?;
+            let progress = self.progress();
+            if progress != reached_so_far {
+                (reached_so_far, gives_up) = (progress, Instant::now() + patience);
+            }
             if changed {
                 continue;
             }
@@ -214,6 +222,9 @@ impl<'a> Driver<'a> {
             {
                 self.clock.skip_to(end);
                 continue;
+            }
+            if let Some(end) = self.pause_ends(promotion, cut) {
+                gives_up = gives_up.max(end + patience);
             }
             let next = [again_at, promotion]
                 .into_iter()
@@ -247,6 +258,24 @@ impl<'a> Driver<'a> {
                 });
             }
         }
+    }
+
+    /// What a release that gets on changes.
+    fn progress(&self) -> (String, Option<usize>, bool, String) {
+        let status = &self.release.status;
+        let measured = status.canary.current_step_analysis_run_status.as_ref();
+        (
+            status.stable_rs.clone(),
+            status.current_step_index,
+            status.abort,
+            measured.map(|run| run.message.clone()).unwrap_or_default(),
+        )
+    }
+
+    /// When the pause under way ends on our clock: by its promotion, or by its end or its cut, whichever comes first.
+    fn pause_ends(&self, promotion: Option<Timestamp>, cut: Option<(Timestamp, Instant)>) -> Option<Instant> {
+        let promoted = promotion.map(|at| self.clock.instant(at));
+        promoted.or_else(|| cut.map(|(end, at)| self.clock.instant(end).min(at)))
     }
 
     /// When somebody ends the pause without a duration in which the release stands.

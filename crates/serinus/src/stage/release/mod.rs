@@ -10,4 +10,6 @@ pub mod state;
 pub mod status;
 
 #[cfg(test)]
+mod driver_tests;
+#[cfg(test)]
 mod tests;

@@ -166,6 +166,17 @@ impl Journal {
         }
     }
 
+    /// The last warning of the act under way that somebody else than the controller wrote.
+    pub(super) fn last_complaint(&self) -> Option<String> {
+        let pages = self.pages();
+        let from = pages.acts.last()?.from;
+        let complaint = pages
+            .events
+            .iter()
+            .rfind(|event| event.warning && event.source != "controller" && event.at >= from)?;
+        Some(format!("{}: {}", complaint.source, complaint.message))
+    }
+
     /// Ends the last phase.
     pub(super) fn close(&self) {
         let now = self.now();
@@ -298,5 +309,25 @@ impl Observer for Journal {
             // The controller writes an event for it.
             Happening::Switched { .. } => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_complaint_is_of_the_act_under_way_and_not_the_controllers() {
+        let journal = Journal::default();
+        journal.begin_act("first", Ending::Promoted, Vec::new());
+        journal.foreign_event("router", true, "Refused", "no such Service");
+        journal.foreign_event("router", false, "Waiting", "a moment");
+        journal.event("controller", true, "ReconciliationError", "again");
+        assert_eq!(
+            journal.last_complaint().as_deref(),
+            Some("router: no such Service")
+        );
+        journal.begin_act("second", Ending::Promoted, Vec::new());
+        assert_eq!(journal.last_complaint(), None);
     }
 }

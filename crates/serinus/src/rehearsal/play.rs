@@ -40,7 +40,7 @@ pub struct Settings {
     pub analysis: Analysis,
     /// Requests to count once a release is over, before the next begins.
     pub least_requests: u64,
-    /// For one release, on our clock.
+    /// How long a release may stand still, on our clock.
     pub patience: Duration,
     /// After how long, on the controller's clock, somebody ends a pause that has no duration.
     pub promote_after: Duration,
@@ -121,9 +121,10 @@ pub async fn play(
     enough(journal, settings).await;
 
     for act in &script.acts {
-        let steps = play_act(act, &mut driver, stage, journal, settings).await;
-        journal.end_act(steps.as_ref().err().map(ToString::to_string));
-        if steps.is_err() {
+        let played = play_act(act, &mut driver, stage, journal, settings).await;
+        let failed = played.is_err();
+        journal.end_act(played.err().map(|error| problem(&error, journal)));
+        if failed {
             break;
         }
     }
@@ -154,6 +155,14 @@ async fn play_act(
     }
     enough(journal, settings).await;
     Ok(())
+}
+
+/// Why an act did not end as it must, with what the router complained of last where the release stands still.
+fn problem(error: &DriveError, journal: &Journal) -> String {
+    match (error, journal.last_complaint()) {
+        (DriveError::Stuck { .. }, Some(complaint)) => format!("{error}; last warning: {complaint}"),
+        _ => error.to_string(),
+    }
 }
 
 async fn deploy(stage: &Stage, journal: &Journal, release: &Release, version: &Version) -> io::Result<()> {

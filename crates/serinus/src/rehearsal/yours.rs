@@ -3,7 +3,7 @@
 //! The stage plays what it can and says what it plays otherwise: Gateways of any class are served by its own gateway,
 //! Services that are missing are made up, analyses ask the gateway's counts, kinds it does not know are left out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -82,7 +82,7 @@ pub fn script(manifests: Vec<Value>, wishes: &Wishes) -> Result<Yours, ScriptErr
         path.push('/');
     }
     gateways(&mut objects, &route, &mut notes)?;
-    services(&mut objects, &rollout, &spec, &route, &mut notes);
+    services(&mut objects, &rollout, &spec, &mut notes);
 
     let analysed = spec.background_from.is_some() || spec.steps.contains(&Step::Analysis);
     let doomed = analysed && wishes.error_rate > 1.0 - wishes.analysis.success_rate;
@@ -264,32 +264,69 @@ fn gateways(objects: &mut Vec<Value>, route: &Value, notes: &mut Vec<String>) ->
     Ok(())
 }
 
-/// The Rollout's two Services, made up where they are missing.
-fn services(objects: &mut Vec<Value>, rollout: &Value, spec: &Spec, route: &Value, notes: &mut Vec<String>) {
+/// Every Service that a route refers to, made up where it is missing: a route with a backend that does not exist is one
+/// that no gateway takes over in full. The Rollout's pods stand behind its own two Services, none behind the others.
+fn services(objects: &mut Vec<Value>, rollout: &Value, spec: &Spec, notes: &mut Vec<String>) {
+    let mut missing: BTreeMap<(String, String), BTreeSet<u64>> = BTreeMap::new();
     for name in [&spec.canary_service, &spec.stable_service] {
-        if has(objects, "Service", &spec.namespace, name) {
+        missing.entry((spec.namespace.clone(), name.clone())).or_default();
+    }
+    for route in objects.iter().filter(|o| o["kind"] == "HTTPRoute") {
+        let own = route["metadata"]["namespace"].as_str().unwrap_or_default();
+        for backend in backends(route).filter(|b| is_service(b)) {
+            let namespace = backend["namespace"].as_str().unwrap_or(own);
+            let name = backend["name"].as_str().unwrap_or_default();
+            let ports = missing
+                .entry((namespace.to_owned(), name.to_owned()))
+                .or_default();
+            ports.extend(backend["port"].as_u64());
+        }
+    }
+    for ((namespace, name), ports) in missing {
+        if has(objects, "Service", &namespace, &name) {
             continue;
         }
-        let rules = route["spec"]["rules"].as_array().into_iter().flatten();
-        let backends = rules.filter_map(|rule| rule["backendRefs"].as_array()).flatten();
-        let ports: BTreeSet<u64> = backends
-            .filter(|b| b["name"] == **name)
-            .filter_map(|b| b["port"].as_u64())
-            .collect();
+        let ours =
+            namespace == spec.namespace && [&spec.canary_service, &spec.stable_service].contains(&&name);
+        let (selector, without) = if ours {
+            (rollout["spec"]["selector"]["matchLabels"].clone(), "")
+        } else {
+            (json!({}), ", without pods")
+        };
         let ports: Vec<Value> = ports
             .iter()
             .map(|port| json!({"name": format!("p{port}"), "port": port}))
             .collect();
         notes.push(format!(
-            "Service {}/{name} is not in the manifests; one is made up",
-            spec.namespace
+            "Service {namespace}/{name} is not in the manifests; one is made up{without}"
         ));
         objects.push(json!({
             "apiVersion": "v1", "kind": "Service",
-            "metadata": {"name": name, "namespace": spec.namespace},
-            "spec": {"selector": rollout["spec"]["selector"]["matchLabels"], "ports": ports},
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"selector": selector, "ports": ports},
         }));
     }
+}
+
+/// The backends of a route's rules, and those of its mirrors.
+fn backends(route: &Value) -> impl Iterator<Item = &Value> {
+    let rules = route["spec"]["rules"].as_array().into_iter().flatten();
+    rules.flat_map(|rule| {
+        let backends = rule["backendRefs"].as_array().into_iter().flatten();
+        let own = backends.flat_map(|backend| std::iter::once(backend).chain(mirrored(backend)));
+        own.chain(mirrored(rule))
+    })
+}
+
+fn mirrored(holder: &Value) -> impl Iterator<Item = &Value> {
+    let filters = holder["filters"].as_array().into_iter().flatten();
+    filters.map(|filter| &filter["requestMirror"]["backendRef"])
+}
+
+fn is_service(backend: &Value) -> bool {
+    backend["name"].is_string()
+        && backend["group"].as_str().is_none_or(str::is_empty)
+        && backend["kind"].as_str().is_none_or(|kind| kind == "Service")
 }
 
 fn has(objects: &[Value], kind: &str, namespace: &str, name: &str) -> bool {
@@ -364,6 +401,25 @@ mod tests {
             Spec::read(before).unwrap().template_hash,
             Spec::read(after).unwrap().template_hash
         );
+    }
+
+    #[test]
+    fn every_backend_of_a_route_is_there() {
+        let rules = SPLIT.replace(
+            "[{matches",
+            "[{matches: [{path: {value: /api}}], filters: [{type: RequestMirror, requestMirror: {backendRef: {name: copy, port: 81}}}], backendRefs: [{name: api, port: 80}]}, {matches",
+        );
+        let script = script(vec![rollout(), route(&rules)], &wishes()).unwrap().script;
+        for name in ["api", "copy"] {
+            let note = format!("Service demo/{name} is not in the manifests; one is made up, without pods");
+            assert!(script.notes.contains(&note), "{:?}", script.notes);
+            let service = script
+                .objects
+                .iter()
+                .find(|o| o["metadata"]["name"] == name)
+                .unwrap();
+            assert_eq!(service["spec"]["selector"], json!({}));
+        }
     }
 
     #[test]

@@ -85,6 +85,8 @@ async fn rehearse(template: Template) {
             error_rate: 0.0,
             latency: Duration::ZERO,
             analysis: analysis::Settings::default(),
+            path: None,
+            host: None,
         },
     )
     .expect("it can be rehearsed");

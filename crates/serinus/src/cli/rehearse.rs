@@ -56,6 +56,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<bool> {
         error_rate: args.canary_errors / 100.0,
         latency: Duration::from_millis(args.canary_latency),
         analysis: settings.analysis.clone(),
+        path: args.path.clone(),
+        host: args.host.clone(),
     };
     let mut yours = script(objects, &wishes)?;
     let cut = settings.longest_pause.mul_f64(settings.speed);
@@ -65,8 +67,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<bool> {
             cut.as_secs()
         ));
     }
-    settings.path = args.path.clone().unwrap_or(yours.path);
-    settings.host = args.host.clone().unwrap_or(yours.host);
+    (settings.path, settings.host) = (yours.path, yours.host);
     show(&yours.script, &args.show, settings).await
 }
 

@@ -6,13 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
 use super::script::{Act, Ending, Script, Version};
 use super::workload::{self, WorkloadError};
-use crate::stage::api::resource;
+use crate::stage::api::defaults;
+use crate::stage::api::resource::{self, find};
 use crate::stage::app::Behaviour;
 use crate::stage::gateway::CONTROLLER_NAME;
+use crate::stage::gateway::matching::Head;
+use crate::stage::gateway::table::{Table, Verdict};
 use crate::stage::release::analysis;
 use crate::stage::release::spec::{Spec, SpecError, Step};
 
@@ -30,6 +34,10 @@ pub struct Wishes {
     pub latency: Duration,
     /// What is asked of it by an analysis.
     pub analysis: analysis::Settings,
+    /// What to ask for, where it is not left to the split rule's matches.
+    pub path: Option<String>,
+    /// The `Host` to ask for, where it is not left to the route's hostnames.
+    pub host: Option<String>,
 }
 
 /// A script, and how to ask for what it serves.
@@ -63,6 +71,21 @@ pub enum ScriptError {
     /// There is nothing to split.
     #[error("no HTTPRoute in the manifests refers to Service {0} in a rule that a plain request reaches")]
     NoRoute(String),
+    /// The gateway does not accept the route with the split rule.
+    #[error("HTTPRoute {0}: the stage's gateway does not accept it: {1}")]
+    Refused(String, String),
+    /// What would be asked for is served by another rule.
+    #[error(
+        "{rule} splits the traffic, but a GET of {request} is served by {server}; name a path and a host that it serves with --path and --host"
+    )]
+    Elsewhere {
+        /// The split rule.
+        rule: String,
+        /// Host and path.
+        request: String,
+        /// Who serves them.
+        server: String,
+    },
     /// The split rule is not reached through a Gateway.
     #[error("HTTPRoute {0} is attached to no Gateway; the stage plays no mesh")]
     NoGateway(String),
@@ -77,10 +100,7 @@ pub fn script(manifests: Vec<Value>, wishes: &Wishes) -> Result<Yours, ScriptErr
     let workload = workload::resolve(&mut rollout, &mut others)?;
     let spec = Spec::read(&rollout)?;
     let mut objects = known(others, &spec.namespace, &mut notes);
-    let (route, mut path, host) = entrance(&objects, &spec)?;
-    if path.is_empty() {
-        path.push('/');
-    }
+    let Entrance { route, path, host } = entrance(&objects, &spec, wishes)?;
     gateways(&mut objects, &route, &mut notes)?;
     services(&mut objects, &rollout, &spec, &mut notes);
 
@@ -185,37 +205,121 @@ fn known(others: Vec<Value>, namespace: &str, notes: &mut Vec<String>) -> Vec<Va
     objects
 }
 
-/// The route that splits between the Rollout's Services, and a plain GET that its rule serves.
-fn entrance(objects: &[Value], spec: &Spec) -> Result<(Value, String, String), ScriptError> {
-    let list = |value: &Value, field: &str| value[field].as_array().cloned().unwrap_or_default();
-    for route in objects.iter().filter(|o| o["kind"] == "HTTPRoute") {
-        for rule in list(&route["spec"], "rules") {
-            let serves = |service: &str| list(&rule, "backendRefs").iter().any(|b| b["name"] == service);
+/// A request that reaches the split rule.
+#[derive(Debug)]
+struct Entrance {
+    route: Value,
+    path: String,
+    host: String,
+}
+
+/// The route that splits between the Rollout's Services, and a plain GET that its rule serves and no other.
+fn entrance(objects: &[Value], spec: &Spec, wishes: &Wishes) -> Result<Entrance, ScriptError> {
+    let resource = find("gateway.networking.k8s.io", "httproutes").expect("the stage serves HTTPRoutes");
+    let routes: Vec<Value> = objects
+        .iter()
+        .filter(|o| o["kind"] == "HTTPRoute")
+        .map(|route| {
+            let mut filled = route.clone();
+            defaults::fill(resource, &mut filled);
+            filled
+        })
+        .collect();
+    let (table, verdicts) = Table::compile(&routes, &|_, target| Ok(target.name.clone()));
+    let mut missed = None;
+    for route in &routes {
+        let meta = |field: &str| route["metadata"][field].as_str().unwrap_or_default().to_owned();
+        let (namespace, name) = (meta("namespace"), meta("name"));
+        for (index, rule) in list(&route["spec"], "rules").iter().enumerate() {
+            let serves = |service: &str| list(rule, "backendRefs").iter().any(|b| b["name"] == service);
             if !serves(&spec.canary_service) || !serves(&spec.stable_service) {
                 continue;
             }
-            let mut matches = list(&rule, "matches");
-            if matches.is_empty() {
-                matches.push(json!({}));
-            }
-            let plain = |one: &&Value| {
-                let kind = one["path"]["type"].as_str().unwrap_or("PathPrefix");
-                list(one, "headers").is_empty()
-                    && list(one, "queryParams").is_empty()
-                    && one["method"].as_str().is_none_or(|m| m == "GET")
-                    && kind != "RegularExpression"
+            let of_route = |v: &&Verdict| (&v.namespace, &v.name) == (&namespace, &name);
+            let accepted = match verdicts.iter().find(of_route) {
+                Some(verdict) => verdict.accepted.clone().map_err(|(_, message)| message),
+                None => Err("a field is of another type than the Gateway API's".to_owned()),
             };
-            if let Some(one) = matches.iter().find(plain) {
-                let host = route["spec"]["hostnames"][0]
-                    .as_str()
-                    .unwrap_or_default()
-                    .replace('*', "any");
-                let path = one["path"]["value"].as_str().unwrap_or("/").to_owned();
-                return Ok((route.clone(), path, host));
+            accepted.map_err(|problem| ScriptError::Refused(format!("{namespace}/{name}"), problem))?;
+            for (path, host) in requests(route, rule, wishes) {
+                let server = server(&table, &path, &host);
+                if server == Some((format!("{namespace}/{name}"), index)) {
+                    let route = route.clone();
+                    return Ok(Entrance { route, path, host });
+                }
+                missed.get_or_insert_with(|| ScriptError::Elsewhere {
+                    rule: format!("HTTPRoute {namespace}/{name}: spec.rules[{index}]"),
+                    request: format!("{host}{path}"),
+                    server: server.map_or("no rule".to_owned(), |(route, index)| {
+                        format!("spec.rules[{index}] of HTTPRoute {route}")
+                    }),
+                });
             }
         }
     }
-    Err(ScriptError::NoRoute(spec.canary_service.clone()))
+    Err(missed.unwrap_or(ScriptError::NoRoute(spec.canary_service.clone())))
+}
+
+/// Plain requests that a rule may serve, the plainest first: path and host, as wished or as it matches.
+fn requests(route: &Value, rule: &Value, wishes: &Wishes) -> Vec<(String, String)> {
+    let hosts: Vec<String> = match &wishes.host {
+        Some(host) => vec![host.clone()],
+        None => list(&route["spec"], "hostnames")
+            .iter()
+            .filter_map(Value::as_str)
+            .map(|host| host.replace('*', "any"))
+            .collect(),
+    };
+    let any = [String::new()];
+    let hosts = if hosts.is_empty() { &any[..] } else { &hosts };
+    let mut paths = Vec::new();
+    let plain = |one: &&Value| {
+        list(one, "headers").is_empty()
+            && list(one, "queryParams").is_empty()
+            && one["method"].as_str().is_none_or(|m| m == "GET")
+    };
+    match &wishes.path {
+        Some(path) => paths.push(path.clone()),
+        None => {
+            for one in list(rule, "matches").iter().filter(plain) {
+                let value = one["path"]["value"].as_str().unwrap_or("/");
+                match one["path"]["type"].as_str() {
+                    Some("Exact") => paths.push(value.to_owned()),
+                    // Another rule may take the prefix itself, or what is right below it.
+                    Some("PathPrefix") => {
+                        let prefix = value.trim_end_matches('/');
+                        let whole = if value.is_empty() { "/" } else { value };
+                        paths.extend([
+                            whole.to_owned(),
+                            format!("{prefix}/"),
+                            format!("{prefix}/serinus"),
+                        ]);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    let pairs = paths
+        .iter()
+        .flat_map(|path| hosts.iter().map(move |host| (path.clone(), host.clone())));
+    pairs.collect()
+}
+
+/// Which rule of which route serves a GET.
+fn server(table: &Table, path: &str, host: &str) -> Option<(String, usize)> {
+    let host = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let rule = table.find(&Head {
+        method: &Method::GET,
+        uri: &path.parse().ok()?,
+        headers: &HeaderMap::new(),
+        host: if host.is_empty() { "127.0.0.1" } else { host },
+    })?;
+    Some((rule.route.clone(), rule.index))
+}
+
+fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
+    value[field].as_array().map_or(&[], Vec::as_slice)
 }
 
 /// Every Gateway is of the stage's class, and those that the split route names are there.
@@ -346,6 +450,8 @@ mod tests {
             error_rate: 0.0,
             latency: Duration::ZERO,
             analysis: analysis::Settings::default(),
+            path: None,
+            host: None,
         }
     }
 
@@ -419,6 +525,50 @@ mod tests {
                 .find(|o| o["metadata"]["name"] == name)
                 .unwrap();
             assert_eq!(service["spec"]["selector"], json!({}));
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_reaches_the_split_rule() {
+        let other = |matches: &str| {
+            let other = format!(
+                "[{{matches: [{matches}], backendRefs: [{{name: web-stable, port: 8080}}]}}, {{matches"
+            );
+            SPLIT.replace("[{matches", &other)
+        };
+        let exact = |path: &str| format!("{{path: {{type: Exact, value: {path}}}}}");
+        let taken = "HTTPRoute demo/web: spec.rules[1] splits the traffic, but a GET of any.shop.example/buy is served by spec.rules[0] of HTTPRoute demo/web; name a path and a host that it serves with --path and --host";
+        let elsewhere = "HTTPRoute demo/web: spec.rules[0] splits the traffic, but a GET of any.shop.example/sell is served by no rule; name a path and a host that it serves with --path and --host";
+        let far = "HTTPRoute demo/web: spec.rules[0] splits the traffic, but a GET of other.example/buy is served by no rule; name a path and a host that it serves with --path and --host";
+        let rewrite = "HTTPRoute demo/web: the stage's gateway does not accept it: spec.rules[0]: filters[0].type URLRewrite is not supported by this gateway";
+        let regex = SPLIT.replace("value: /buy", "type: RegularExpression, value: '/b.y'");
+        let cases = [
+            (SPLIT.to_owned(), None, None, Ok("/buy")),
+            (other(&exact("/buy")), None, None, Ok("/buy/")),
+            (
+                other(&format!("{}, {}", exact("/buy"), exact("/buy/"))),
+                None,
+                None,
+                Ok("/buy/serinus"),
+            ),
+            (other("{path: {value: /buy}}"), None, None, Err(taken)),
+            (SPLIT.to_owned(), Some("/buy/now"), None, Ok("/buy/now")),
+            (SPLIT.to_owned(), Some("/sell"), None, Err(elsewhere)),
+            (SPLIT.to_owned(), None, Some("other.example"), Err(far)),
+            (regex, Some("/bay"), Some("www.shop.example:80"), Ok("/bay")),
+            (
+                SPLIT.replace("{matches", "{filters: [{type: URLRewrite}], matches"),
+                None,
+                None,
+                Err(rewrite),
+            ),
+        ];
+        for (rules, path, host, want) in cases {
+            let mut wishes = wishes();
+            (wishes.path, wishes.host) = (path.map(str::to_owned), host.map(str::to_owned));
+            let found = script(vec![rollout(), route(&rules)], &wishes);
+            let found = found.map(|yours| yours.path).map_err(|error| error.to_string());
+            assert_eq!(found.as_deref().map_err(String::as_str), want, "{rules}");
         }
     }
 

@@ -128,7 +128,10 @@ pub(super) async fn show(script: &Script, show: &Show, settings: Settings) -> an
         requests: requests(&stage),
         samples: pages.samples,
         failing: pages.failing,
-        notes: notes(script),
+        notes: notes(script)
+            .into_iter()
+            .chain(slower(show.rate, journal.rate()))
+            .collect(),
         problems: judged.problems,
     };
     plugin.quit().await.context("the traffic router did not end")?;
@@ -175,6 +178,14 @@ fn notes(script: &Script) -> Vec<String> {
     script.notes.iter().cloned().chain(unheeded).collect()
 }
 
+/// A note if the load was clearly slower than it should have been.
+fn slower(wanted: f64, kept: Option<f64>) -> Option<String> {
+    let kept = kept.filter(|kept| *kept < 0.8 * wanted)?;
+    Some(format!(
+        "the load sent {kept:.0} requests a second, not the {wanted} of --rate: the answers took too long"
+    ))
+}
+
 fn requests(stage: &Stage) -> std::collections::BTreeMap<String, u64> {
     let mut requests = std::collections::BTreeMap::new();
     for request in stage.api.log().since(0) {
@@ -212,4 +223,17 @@ fn positive(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|n: &f64| n.is_finite() && *n > 0.0)
         .ok_or_else(|| "not a number above 0".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_that_lags_is_noted() {
+        let note = "the load sent 79 requests a second, not the 100 of --rate: the answers took too long";
+        for (kept, want) in [(None, None), (Some(80.0), None), (Some(79.0), Some(note))] {
+            assert_eq!(slower(100.0, kept).as_deref(), want);
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::measure::tally::Tally;
 use crate::report::{CallLine, EventLine, Sample};
 use crate::stage::release::call::{Answer, Call};
 use crate::stage::release::driver::{Happening, Observer};
+use crate::stage::release::spec::{self, Step};
 use crate::stage::release::status::Status;
 
 /// Events and calls kept; a release makes some hundred.
@@ -59,6 +60,8 @@ pub struct ActPage {
     pub title: String,
     /// How it must end.
     pub ending: Ending,
+    /// Weights that its steps set and then wait at.
+    pub held: BTreeSet<i32>,
     /// When it began.
     pub from: Duration,
     /// When it ended.
@@ -135,6 +138,13 @@ impl Journal {
         self.load.get().map(Load::total).unwrap_or_default()
     }
 
+    /// Requests a second since the load began; `None` before there was time to tell.
+    pub fn rate(&self) -> Option<f64> {
+        let since = self.pages().samples.first()?.at;
+        let seconds = self.now().saturating_sub(since).as_secs_f64();
+        (seconds > 1.0).then(|| self.total().requests() as f64 / seconds)
+    }
+
     /// Names a version.
     pub(super) fn name_version(&self, hash: &str, name: &str, fails: bool) {
         let mut pages = self.pages();
@@ -145,17 +155,18 @@ impl Journal {
     }
 
     /// Begins an act.
-    pub(super) fn begin_act(&self, title: &str, ending: Ending, steps: Vec<String>) {
+    pub(super) fn begin_act(&self, title: &str, ending: Ending, steps: &[Step]) {
         let from = self.now();
         let mut pages = self.pages();
         pages.acts.push(ActPage {
             title: title.to_owned(),
             ending,
+            held: spec::held_weights(steps),
             from,
             to: None,
             problem: None,
         });
-        pages.steps = steps;
+        pages.steps = steps.iter().map(Step::describe).collect();
     }
 
     /// Ends the act under way.
@@ -319,7 +330,7 @@ mod tests {
     #[test]
     fn the_last_complaint_is_of_the_act_under_way_and_not_the_controllers() {
         let journal = Journal::default();
-        journal.begin_act("first", Ending::Promoted, Vec::new());
+        journal.begin_act("first", Ending::Promoted, &[]);
         journal.foreign_event("router", true, "Refused", "no such Service");
         journal.foreign_event("router", false, "Waiting", "a moment");
         journal.event("controller", true, "ReconciliationError", "again");
@@ -327,7 +338,7 @@ mod tests {
             journal.last_complaint().as_deref(),
             Some("router: no such Service")
         );
-        journal.begin_act("second", Ending::Promoted, Vec::new());
+        journal.begin_act("second", Ending::Promoted, &[]);
         assert_eq!(journal.last_complaint(), None);
     }
 }

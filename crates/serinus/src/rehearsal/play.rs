@@ -22,7 +22,7 @@ use crate::stage::http::Owned;
 use crate::stage::release::analysis::Settings as Analysis;
 use crate::stage::release::call::Router;
 use crate::stage::release::driver::{Clock, DriveError, Driver};
-use crate::stage::release::spec::{SpecError, Step};
+use crate::stage::release::spec::SpecError;
 use crate::stage::release::state::{Observed, Release};
 
 /// How it is played.
@@ -108,7 +108,7 @@ pub async fn play(
 
     let asker = Asker::new(question(stage, settings))?;
     answered(&asker, settings.patience).await?;
-    journal.count(Load::start(&asker, 4, settings.rate));
+    journal.count(Load::start(&asker, clients(settings.rate, script), settings.rate));
     let sampled = Arc::clone(journal);
     let counted = stage.workload.clone();
     let _samples = Owned::spawn(async move {
@@ -140,8 +140,7 @@ async fn play_act(
     settings: &Settings,
 ) -> Result<(), DriveError> {
     let events = driver.release.apply(act.version.rollout.clone())?;
-    let steps = driver.release.spec.steps.iter().map(Step::describe).collect();
-    journal.begin_act(&act.title, act.ending, steps);
+    journal.begin_act(&act.title, act.ending, &driver.release.spec.steps);
     for said in &act.said {
         journal.foreign_event("user", false, "Changed", said);
     }
@@ -219,6 +218,14 @@ async fn answered(asker: &Asker, patience: Duration) -> Result<(), AskError> {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Clients of the load: as many as keep to the rate while the slowest version serves. Each costs four open files, of
+/// which a process may usually have 1,024.
+fn clients(rate: f64, script: &Script) -> u32 {
+    let slowest = script.acts.iter().map(|act| act.version.behaviour.latency).max();
+    let waiting = rate * slowest.unwrap_or_default().as_secs_f64();
+    waiting.ceil().clamp(4.0, 128.0) as u32
 }
 
 /// Lets the load go on until the last phase has the requests it needs.

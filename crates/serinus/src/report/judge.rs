@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{ActReport, PhaseReport};
 use crate::measure::expect::{Check, Expectation};
 use crate::measure::tally::Tally;
-use crate::rehearsal::journal::{Pages, PhasePage};
+use crate::rehearsal::journal::{ActPage, Pages, PhasePage};
+use crate::rehearsal::script::Ending;
 
 /// Fewer answers than this are not judged: a phase so short is one that the release only passed through.
 pub const LEAST_ANSWERS: u64 = 50;
@@ -83,6 +84,7 @@ pub fn judge(
             if !phases.iter().any(|p| p.act == Some(i) && !p.checks.is_empty()) {
                 problems.push(format!("{}: no split was counted", act.title));
             }
+            problems.extend(unjudged(i, act, &phases));
             ActReport {
                 title: act.title.clone(),
                 ending: act.ending,
@@ -97,6 +99,33 @@ pub fn judge(
         phases,
         problems,
     }
+}
+
+/// The splits at which the steps of an act waited, and of which there were too few answers to judge. A rollback may cut
+/// the one short that it ends.
+fn unjudged(number: usize, act: &ActPage, phases: &[PhaseReport]) -> Vec<String> {
+    let settled: Vec<&PhaseReport> = phases
+        .iter()
+        .filter(|p| p.act == Some(number) && p.settled)
+        .collect();
+    let cut = settled
+        .iter()
+        .rfind(|p| act.ending == Ending::Aborted && p.weight > 0);
+    let cut = cut.map(|phase| phase.weight);
+    let mut problems = Vec::new();
+    for weight in act.held.iter().filter(|weight| Some(**weight) != cut) {
+        let of_weight: Vec<&&PhaseReport> = settled.iter().filter(|p| p.weight == *weight).collect();
+        if of_weight.is_empty() || of_weight.iter().any(|p| !p.checks.is_empty()) {
+            continue;
+        }
+        let answers = of_weight.iter().map(|p| p.tally.named()).max().unwrap_or(0);
+        problems.push(format!(
+            "{}: the split of setWeight: {weight} was not judged: {answers} answers, {LEAST_ANSWERS} are needed; \
+             ask more often with --rate, or wait longer with --longest-pause or a smaller --speed",
+            act.title
+        ));
+    }
+    problems
 }
 
 fn judge_phase(page: &PhasePage, end: Duration, confidence: f64, tally: Tally) -> PhaseReport {
@@ -134,5 +163,65 @@ fn judge_phase(page: &PhasePage, end: Duration, confidence: f64, tally: Tally) -
         to: page.to.unwrap_or(end),
         tally,
         checks,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::measure::tally::Count;
+
+    #[test]
+    fn a_split_at_which_the_release_waits_is_judged_or_missed() {
+        let second = Duration::from_secs(1);
+        let phase = |weight: i32| PhasePage {
+            act: Some(0),
+            weight,
+            shares: BTreeMap::from([("canary".to_owned(), 1.0)]),
+            settled: true,
+            from: second,
+            to: None,
+            counted_as: None,
+        };
+        let missed = "web: the split of setWeight: 20 was not judged: 49 answers, 50 are needed; ask more often with --rate, or wait longer with --longest-pause or a smaller --speed";
+        // ending, weights held, answers at 20 and at 60, problems
+        let cases = [
+            (Ending::Promoted, &[20, 60][..], 50, 50, &[][..]),
+            (Ending::Promoted, &[20, 60], 49, 50, &[missed]),
+            (Ending::Promoted, &[60], 49, 50, &[]),
+            (
+                Ending::Promoted,
+                &[20],
+                49,
+                49,
+                &["web: no split was counted", missed],
+            ),
+            (Ending::Aborted, &[20, 60], 50, 49, &[]),
+        ];
+        for (ending, held, at_20, at_60, want) in cases {
+            let pages = Pages {
+                acts: vec![ActPage {
+                    title: "web".to_owned(),
+                    ending,
+                    held: held.iter().copied().collect::<BTreeSet<i32>>(),
+                    from: second,
+                    to: Some(second),
+                    problem: None,
+                }],
+                phases: vec![phase(20), phase(60)],
+                ..Pages::default()
+            };
+            let judged = judge(&pages, second, 0.999, |phase| {
+                let answers = if phase.weight == 20 { at_20 } else { at_60 };
+                let by = BTreeMap::from([("canary".to_owned(), Count { answers, errors: 0 })]);
+                Tally {
+                    by,
+                    ..Tally::default()
+                }
+            });
+            assert_eq!(judged.problems, want, "{held:?} {at_20} {at_60}");
+        }
     }
 }

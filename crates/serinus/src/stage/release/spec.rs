@@ -1,5 +1,6 @@
 //! The Rollout as its user wrote it, read once into something that cannot be wrong.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -182,6 +183,20 @@ impl Step {
             Self::Analysis => "analysis".to_owned(),
         }
     }
+}
+
+/// The weights at which a step waits before the next is set. A release only passes through the others.
+pub fn held_weights(steps: &[Step]) -> BTreeSet<i32> {
+    let mut held = BTreeSet::new();
+    let mut set = None;
+    for step in steps {
+        match step {
+            Step::SetWeight(weight) => set = Some(*weight),
+            Step::Pause(_) | Step::Analysis => held.extend(set),
+            _ => {}
+        }
+    }
+    held
 }
 
 struct Reader {

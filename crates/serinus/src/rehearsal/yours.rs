@@ -18,7 +18,7 @@ use crate::stage::gateway::CONTROLLER_NAME;
 use crate::stage::gateway::matching::Head;
 use crate::stage::gateway::table::{Table, Verdict};
 use crate::stage::release::analysis;
-use crate::stage::release::spec::{Spec, SpecError, Step};
+use crate::stage::release::spec::{Spec, SpecError, Step, not_an_object};
 
 /// Class of every Gateway on the stage.
 const CLASS: &str = "serinus-stage";
@@ -68,6 +68,16 @@ pub enum ScriptError {
     /// It has no pod template.
     #[error(transparent)]
     Workload(#[from] WorkloadError),
+    /// A member is of another type than it must be.
+    #[error("{object}: {field}: {value} is not an object")]
+    NoObject {
+        /// Kind and name.
+        object: String,
+        /// The member.
+        field: &'static str,
+        /// What it is.
+        value: String,
+    },
     /// There is nothing to split.
     #[error("no HTTPRoute in the manifests refers to Service {0} in a rule that a plain request reaches")]
     NoRoute(String),
@@ -99,7 +109,7 @@ pub fn script(manifests: Vec<Value>, wishes: &Wishes) -> Result<Yours, ScriptErr
     let mut rollout = choose(rollouts, wishes.rollout.as_deref())?;
     let workload = workload::resolve(&mut rollout, &mut others)?;
     let spec = Spec::read(&rollout)?;
-    let mut objects = known(others, &spec.namespace, &mut notes);
+    let mut objects = known(others, &spec.namespace, &mut notes)?;
     let Entrance { route, path, host } = entrance(&objects, &spec, wishes)?;
     gateways(&mut objects, &route, &mut notes)?;
     services(&mut objects, &rollout, &spec, &mut notes);
@@ -174,14 +184,38 @@ fn choose(rollouts: Vec<Value>, name: Option<&str>) -> Result<Value, ScriptError
     }
 }
 
+/// Members of any object that are objects, where they are set.
+const OBJECTS: [&str; 5] = [
+    "metadata",
+    "metadata.labels",
+    "metadata.annotations",
+    "spec",
+    "status",
+];
+
 /// The objects that the stage knows, each with a namespace.
-fn known(others: Vec<Value>, namespace: &str, notes: &mut Vec<String>) -> Vec<Value> {
+fn known(others: Vec<Value>, namespace: &str, notes: &mut Vec<String>) -> Result<Vec<Value>, ScriptError> {
     let mut left_out = BTreeSet::new();
     let mut objects = Vec::new();
     for mut object in others {
         let text = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
         match resource::of_object(&text("apiVersion"), &text("kind")) {
             Some((resource, _)) => {
+                let selector: &[&str] = if resource.kind == "Service" {
+                    &["spec.selector"]
+                } else {
+                    &[]
+                };
+                for fields in [&OBJECTS[..], selector] {
+                    if let Some((field, value)) = not_an_object(&object, fields) {
+                        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                        return Err(ScriptError::NoObject {
+                            object: format!("{} {name}", resource.kind).trim_end().to_owned(),
+                            field,
+                            value: value.to_string(),
+                        });
+                    }
+                }
                 if resource.namespaced
                     && object["metadata"]["namespace"]
                         .as_str()
@@ -202,7 +236,7 @@ fn known(others: Vec<Value>, namespace: &str, notes: &mut Vec<String>) -> Vec<Va
             kinds.join(", ")
         ));
     }
-    objects
+    Ok(objects)
 }
 
 /// A request that reaches the split rule.
@@ -639,6 +673,30 @@ mod tests {
         ];
         for (manifests, want) in cases {
             assert_eq!(script(manifests, &wishes()).unwrap_err().to_string(), want);
+        }
+        let bad = |kind: &str, more: Value| {
+            let mut object = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "bad"}});
+            json_patch::merge(&mut object, &more);
+            object
+        };
+        let gateway = json!({"apiVersion": "gateway.networking.k8s.io/v1", "spec": 5});
+        for (object, want) in [
+            (
+                bad("Service", json!({"metadata": "foo"})),
+                r#"Service: metadata: "foo" is not an object"#,
+            ),
+            (
+                bad("Service", json!({"spec": "foo"})),
+                r#"Service bad: spec: "foo" is not an object"#,
+            ),
+            (
+                bad("Service", json!({"spec": {"selector": "foo"}})),
+                r#"Service bad: spec.selector: "foo" is not an object"#,
+            ),
+            (bad("Gateway", gateway), "Gateway bad: spec: 5 is not an object"),
+        ] {
+            let error = script(vec![rollout(), route(SPLIT), object], &wishes()).unwrap_err();
+            assert_eq!(error.to_string(), want);
         }
         let mut nobody = wishes();
         nobody.rollout = Some("nobody".into());

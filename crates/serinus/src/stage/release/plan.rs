@@ -134,8 +134,10 @@ impl Planner<'_> {
         };
 
         // `checkReplicasAvailable`
-        let stable_needs = (spec.max_weight - desired) * spec.replicas / spec.max_weight;
-        if status.stable_rs.is_empty() || self.observed.available(&status.stable_rs) < stable_needs {
+        let max_weight = i64::from(spec.max_weight);
+        let stable_needs = (max_weight - i64::from(desired)) * i64::from(spec.replicas) / max_weight;
+        let stable_has = i64::from(self.observed.available(&status.stable_rs));
+        if status.stable_rs.is_empty() || stable_has < stable_needs {
             return;
         }
         if self.release.revision > 1 {

@@ -3,7 +3,7 @@
 //! Follows argo-rollouts `utils/replicaset/canary.go` for traffic routing without dynamicStableScale.
 
 use super::plan::last_set_weight;
-use super::spec::{CanaryScale, Step};
+use super::spec::{CanaryScale, Step, share_of};
 use super::state::{Observed, Release};
 
 impl Release {
@@ -25,8 +25,7 @@ impl Release {
             }
             (false, _) => spec.max_weight,
         };
-        // `trafficWeightToReplicas` rounds up.
-        (spec.replicas * weight + spec.max_weight - 1) / spec.max_weight
+        i32::try_from(share_of(spec.replicas, weight, spec.max_weight)).unwrap_or(i32::MAX)
     }
 
     /// Whether both templates have the pods that the current step wants (`AtDesiredReplicaCountsForCanary`).

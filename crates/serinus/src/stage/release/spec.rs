@@ -5,6 +5,27 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+/// More pods of a template than this are not played: each is an endpoint that is written again and again.
+const MAX_PODS: i32 = 1000;
+
+/// Members of a Rollout that are objects, where they are set.
+const OBJECTS: [&str; 14] = [
+    "metadata",
+    "metadata.labels",
+    "metadata.annotations",
+    "spec",
+    "spec.selector",
+    "spec.selector.matchLabels",
+    "spec.template",
+    "spec.template.metadata",
+    "spec.template.metadata.labels",
+    "spec.template.metadata.annotations",
+    "spec.strategy",
+    "spec.strategy.canary",
+    "spec.strategy.canary.analysis",
+    "spec.strategy.canary.trafficRouting",
+];
+
 /// The Rollout's wishes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spec {
@@ -91,6 +112,9 @@ impl Spec {
         let reader = Reader {
             rollout: format!("{namespace}/{name}"),
         };
+        if let Some((field, value)) = not_an_object(rollout, &OBJECTS) {
+            return Err(reader.error(field, format!("{value} is not an object")));
+        }
         let canary = rollout.pointer("/spec/strategy/canary").ok_or_else(|| {
             reader.error("spec.strategy.canary", "missing; the stage plays canary releases")
         })?;
@@ -143,10 +167,19 @@ impl Spec {
             }
             None => None,
         };
+        let replicas = reader.integer(&rollout["spec"]["replicas"], "spec.replicas", 0)?;
+        let replicas = replicas.unwrap_or(1);
+        reader.playable(i64::from(replicas), "spec.replicas")?;
+        for (i, step) in steps.iter().enumerate() {
+            let pods = match step {
+                Step::SetCanaryScale(CanaryScale::Replicas(n)) => i64::from(*n),
+                Step::SetCanaryScale(CanaryScale::Weight(w)) => share_of(replicas, *w, max_weight),
+                _ => continue,
+            };
+            reader.playable(pods, &at(&format!("steps[{i}].setCanaryScale")))?;
+        }
         Ok(Self {
-            replicas: reader
-                .integer(&rollout["spec"]["replicas"], "spec.replicas", 0)?
-                .unwrap_or(1),
+            replicas,
             canary_service: service("canaryService")?,
             stable_service: service("stableService")?,
             plugin,
@@ -225,6 +258,16 @@ impl Reader {
             .ok_or_else(|| self.error(field, format!("{value} is not an integer from {least} on")))
     }
 
+    fn playable(&self, pods: i64, field: &str) -> Result<(), SpecError> {
+        if pods <= i64::from(MAX_PODS) {
+            return Ok(());
+        }
+        let problem = format!(
+            "{pods} pods are more than the stage plays, {MAX_PODS}; the split is the same with fewer"
+        );
+        Err(self.error(field, problem))
+    }
+
     fn step(&self, step: &Value, at: &str, max_weight: i32) -> Result<Step, SpecError> {
         let members: Vec<(&String, &Value)> = step
             .as_object()
@@ -271,8 +314,21 @@ impl Reader {
         }
     }
 
-    /// Seconds, as a number or as text, or a duration like `1h30m` (Go: `RolloutPause.DurationSeconds`).
+    /// Seconds, as a number or as text, or a duration like `1h30m` (Go: `RolloutPause.DurationSeconds`, which counts in
+    /// `int32`).
     fn duration(&self, value: &Value, at: &str) -> Result<Duration, SpecError> {
+        let duration = self.any_duration(value, at)?;
+        if i32::try_from(duration.as_secs()).is_err() {
+            let problem = format!(
+                "{value} is longer than the controller takes, {} seconds",
+                i32::MAX
+            );
+            return Err(self.error(at, problem));
+        }
+        Ok(duration)
+    }
+
+    fn any_duration(&self, value: &Value, at: &str) -> Result<Duration, SpecError> {
         let problem = || {
             self.error(
                 at,
@@ -304,6 +360,20 @@ impl Reader {
         // Go: `int32(d.Seconds())` cuts fractions off.
         Duration::try_from_secs_f64(total.floor()).map_err(|_| problem())
     }
+}
+
+/// The first of these fields, given as `a.b.c`, that is set and no object.
+pub fn not_an_object<'a>(object: &'a Value, fields: &[&'static str]) -> Option<(&'static str, &'a Value)> {
+    fields.iter().find_map(|field| {
+        let value = object.pointer(&format!("/{}", field.replace('.', "/")))?;
+        (!value.is_object() && !value.is_null()).then_some((*field, value))
+    })
+}
+
+/// Pods for a weight, rounded up (Go: `trafficWeightToReplicas`).
+pub(super) fn share_of(replicas: i32, weight: i32, max_weight: i32) -> i64 {
+    let (replicas, weight, max_weight) = (i64::from(replicas), i64::from(weight), i64::from(max_weight));
+    (replicas * weight + max_weight - 1) / max_weight
 }
 
 /// FNV-1a over the template's JSON, in the alphabet of Kubernetes' names (Go: `rand.SafeEncodeString`). The value is
@@ -377,6 +447,22 @@ mod tests {
                 r#"steps[0].pause.duration: "soon" is not a duration; write seconds, or a number with s, m or h"#,
             ),
             (
+                json!({"steps": [{"pause": {"duration": 999_999_999_999_u64}}]}),
+                "steps[0].pause.duration: 999999999999 is longer than the controller takes, 2147483647 seconds",
+            ),
+            (
+                json!({"steps": [{"pause": {"duration": "99999999h"}}]}),
+                r#"steps[0].pause.duration: "99999999h" is longer than the controller takes, 2147483647 seconds"#,
+            ),
+            (
+                json!({"steps": [{"setCanaryScale": {"replicas": 1001}}]}),
+                "steps[0].setCanaryScale: 1001 pods are more than the stage plays, 1000; the split is the same with fewer",
+            ),
+            (
+                json!({"steps": [{"setCanaryScale": {"weight": 2_000_000_000}}]}),
+                "steps[0].setCanaryScale: 20000000 pods are more than the stage plays, 1000; the split is the same with fewer",
+            ),
+            (
                 json!({"steps": [{}]}),
                 "steps[0]: a step has exactly one member, such as setWeight or pause",
             ),
@@ -400,6 +486,37 @@ mod tests {
         for (canary, want) in cases {
             let error = Spec::read(&rollout(&canary)).unwrap_err().to_string();
             assert_eq!(error, format!("rollout shop/web: spec.strategy.canary.{want}"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_is_named() {
+        let cases = [
+            ("/metadata", json!([]), "metadata: [] is not an object"),
+            ("/spec", json!("foo"), r#"spec: "foo" is not an object"#),
+            (
+                "/spec/template",
+                json!("foo"),
+                r#"spec.template: "foo" is not an object"#,
+            ),
+            (
+                "/spec/template",
+                json!({"metadata": {"annotations": []}}),
+                "spec.template.metadata.annotations: [] is not an object",
+            ),
+            (
+                "/spec/replicas",
+                json!(2_000_000_000),
+                "spec.replicas: 2000000000 pods are more than the stage plays, 1000; the split is the same with fewer",
+            ),
+        ];
+        for (pointer, value, want) in cases {
+            let mut rollout = rollout(&json!({}));
+            rollout["spec"]["template"] = json!({});
+            rollout["spec"]["replicas"] = json!(1);
+            *rollout.pointer_mut(pointer).unwrap() = value;
+            let error = Spec::read(&rollout).unwrap_err();
+            assert_eq!(format!("{}: {}", error.field, error.problem), want);
         }
     }
 }

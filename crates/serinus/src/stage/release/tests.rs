@@ -420,3 +420,24 @@ fn shares_follow_weights_and_selectors() {
         BTreeMap::from([(v2, 1.0)])
     );
 }
+
+#[test]
+fn many_pods_and_fine_weights() {
+    let mut many = rollout("v1", &json!([{"setWeight": 9_000_000}, {"pause": {}}]));
+    many["spec"]["replicas"] = 1000.into();
+    many["spec"]["strategy"]["canary"]["trafficRouting"]["maxTrafficWeight"] = 10_000_000.into();
+    let mut sim = Sim::deployed(&json!([]));
+    sim.release.apply(many).unwrap();
+    sim.settle();
+    many_desired(&sim, &[1000]);
+    let mut changed = sim.release.object.clone();
+    changed["spec"]["template"]["image"] = "v2".into();
+    sim.release.apply(changed).unwrap();
+    sim.settle();
+    many_desired(&sim, &[1000, 900]);
+}
+
+fn many_desired(sim: &Sim, want: &[i32]) {
+    let desired: Vec<i32> = sim.release.sets.iter().map(|set| set.desired).collect();
+    assert_eq!(desired, want);
+}

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use http::uri::{Authority, PathAndQuery};
+
 use super::read_file;
 use super::show::{Show, settings, show};
 use crate::manifests;
@@ -24,19 +26,19 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 0.0, value_name = "PERCENT", value_parser = percent)]
     canary_errors: f64,
     /// How long the canary thinks before it answers, in milliseconds.
-    #[arg(long, default_value_t = 0, value_name = "MS")]
+    #[arg(long, default_value_t = 0, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=600_000))]
     canary_latency: u64,
     /// What an analysis asks of the canary: share of good answers, in percent.
     #[arg(long, default_value_t = 95.0, value_name = "PERCENT", value_parser = percent)]
     success_rate: f64,
     /// After how many seconds, on the controller's clock, somebody ends a pause that has no duration.
-    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=2_147_483_647))]
     promote_after: u64,
     /// What to ask for; default: what the split rule matches.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = path)]
     path: Option<String>,
     /// The Host to ask for; default: the route's first.
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", value_parser = host)]
     host: Option<String>,
     #[command(flatten)]
     show: Show,
@@ -93,4 +95,53 @@ fn percent(text: &str) -> Result<f64, String> {
         .ok()
         .filter(accepted)
         .ok_or_else(|| "not a percentage from 0 to 100".to_owned())
+}
+
+fn path(text: &str) -> Result<String, String> {
+    let good = text.starts_with('/') && !text.contains('#') && text.parse::<PathAndQuery>().is_ok();
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err("not a path; write /PATH, with %20 for a space".to_owned())
+    }
+}
+
+fn host(text: &str) -> Result<String, String> {
+    let good = !text.contains('@') && text.parse::<Authority>().is_ok();
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err("not a host; write a name such as shop.example, or NAME:PORT".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_and_hosts() {
+        for (text, good) in [
+            ("/", true),
+            ("/buy/it?now=1", true),
+            ("x", false),
+            ("", false),
+            ("/a b", false),
+            ("/a#b", false),
+            ("http://shop.example/", false),
+        ] {
+            assert_eq!(path(text).is_ok(), good, "{text}");
+        }
+        for (text, good) in [
+            ("shop.example", true),
+            ("shop.example:8080", true),
+            ("", false),
+            ("a b", false),
+            ("a\nb", false),
+            ("me@shop.example", false),
+            ("shop.example/buy", false),
+        ] {
+            assert_eq!(host(text).is_ok(), good, "{text}");
+        }
+    }
 }

@@ -32,16 +32,16 @@ pub(super) struct Show {
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     pub(super) plugin_arg: Vec<OsString>,
     /// How much faster than ours the controller's clock runs: at 20 a pause of a minute takes 3 seconds.
-    #[arg(long, default_value_t = 20.0, value_name = "TIMES", value_parser = positive)]
+    #[arg(long, default_value_t = 20.0, value_name = "TIMES", value_parser = speed)]
     pub(super) speed: f64,
     /// A pause is cut short after so many of our seconds.
-    #[arg(long, default_value_t = 4.0, value_name = "SECONDS", value_parser = positive)]
+    #[arg(long, default_value_t = 4.0, value_name = "SECONDS", value_parser = pause)]
     pub(super) longest_pause: f64,
     /// As fast as counting allows: the same as `--speed 60`.
     #[arg(long, conflicts_with = "speed")]
     pub(super) fast: bool,
     /// Requests a second.
-    #[arg(long, default_value_t = 600.0, value_name = "N", value_parser = positive)]
+    #[arg(long, default_value_t = 600.0, value_name = "N", value_parser = rate)]
     pub(super) rate: f64,
     /// How often a correct split passes a check, in percent.
     ///
@@ -52,15 +52,15 @@ pub(super) struct Show {
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(super) seed: u64,
     /// From a changed route to a gateway that obeys it, in milliseconds.
-    #[arg(long, default_value_t = 150, value_name = "MS")]
+    #[arg(long, default_value_t = 150, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=600_000))]
     pub(super) route_delay: u64,
     /// From changed endpoints to a gateway that uses them, in milliseconds.
     ///
     /// Make it longer than --route-delay to see the promotion race of gateways that learn endpoints late.
-    #[arg(long, default_value_t = 0, value_name = "MS")]
+    #[arg(long, default_value_t = 0, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=600_000))]
     pub(super) endpoint_delay: u64,
     /// From a pod asked for to a ready pod, in milliseconds.
-    #[arg(long, default_value_t = 400, value_name = "MS")]
+    #[arg(long, default_value_t = 400, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=600_000))]
     pub(super) pod_start: u64,
     /// Add lines instead of redrawing, as on a pipe.
     #[arg(long)]
@@ -218,11 +218,23 @@ pub(super) fn settings(show: &Show) -> Settings {
     }
 }
 
-fn positive(text: &str) -> Result<f64, String> {
+fn speed(text: &str) -> Result<f64, String> {
+    number(text, 1.0, 1000.0)
+}
+
+fn pause(text: &str) -> Result<f64, String> {
+    number(text, 0.1, 86_400.0)
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    number(text, 1.0, 100_000.0)
+}
+
+fn number(text: &str, least: f64, most: f64) -> Result<f64, String> {
     text.parse()
         .ok()
-        .filter(|n: &f64| n.is_finite() && *n > 0.0)
-        .ok_or_else(|| "not a number above 0".to_owned())
+        .filter(|n| (least..=most).contains(n))
+        .ok_or_else(|| format!("not a number from {least} to {most}"))
 }
 
 #[cfg(test)]
@@ -234,6 +246,26 @@ mod tests {
         let note = "the load sent 79 requests a second, not the 100 of --rate: the answers took too long";
         for (kept, want) in [(None, None), (Some(80.0), None), (Some(79.0), Some(note))] {
             assert_eq!(slower(100.0, kept).as_deref(), want);
+        }
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_played_are_refused() {
+        let cases = [
+            (
+                speed as fn(&str) -> _,
+                "20",
+                "1e300",
+                "not a number from 1 to 1000",
+            ),
+            (speed, "1", "1e-300", "not a number from 1 to 1000"),
+            (pause, "4", "1e300", "not a number from 0.1 to 86400"),
+            (rate, "600", "1e-300", "not a number from 1 to 100000"),
+            (rate, "1", "NaN", "not a number from 1 to 100000"),
+        ];
+        for (parse, good, bad, want) in cases {
+            assert!(parse(good).is_ok(), "{good}");
+            assert_eq!(parse(bad), Err(want.to_owned()), "{bad}");
         }
     }
 }

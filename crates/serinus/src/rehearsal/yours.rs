@@ -109,6 +109,7 @@ pub fn script(manifests: Vec<Value>, wishes: &Wishes) -> Result<Yours, ScriptErr
     let mut rollout = choose(rollouts, wishes.rollout.as_deref())?;
     let workload = workload::resolve(&mut rollout, &mut others)?;
     let spec = Spec::read(&rollout)?;
+    mirrored_by_istio(&spec)?;
     let mut objects = known(others, &spec.namespace, &mut notes)?;
     let Entrance { route, path, host } = entrance(&objects, &spec, wishes)?;
     gateways(&mut objects, &route, &mut notes)?;
@@ -121,6 +122,9 @@ pub fn script(manifests: Vec<Value>, wishes: &Wishes) -> Result<Yours, ScriptErr
             "the analysis asks the stage's gateway for a success rate of {} %, not the templates' providers",
             wishes.analysis.success_rate * 100.0
         ));
+    }
+    if !spec.unplayed.is_empty() {
+        notes.push(format!("not played: {}", spec.unplayed.join(", ")));
     }
     let mut said = Vec::new();
     if let Some(workload) = workload {
@@ -168,6 +172,22 @@ pub fn script(manifests: Vec<Value>, wishes: &Wishes) -> Result<Yours, ScriptErr
                 ending: if doomed { Ending::Aborted } else { Ending::Promoted },
             }],
         },
+    })
+}
+
+/// The controller takes `setMirrorRoute` with Istio alone (Go: `ValidateRolloutStrategyCanary`, "supports Istio only"),
+/// though it would call any router.
+fn mirrored_by_istio(spec: &Spec) -> Result<(), SpecError> {
+    let mirror = |step: &Step| matches!(step, Step::SetMirrorRoute(_));
+    let Some(index) = spec.steps.iter().position(mirror) else {
+        return Ok(());
+    };
+    Err(SpecError {
+        rollout: format!("{}/{}", spec.namespace, spec.name),
+        field: format!("spec.strategy.canary.steps[{index}].setMirrorRoute"),
+        problem:
+            "the controller takes it with Istio alone, and refuses a Rollout that has it beside a plugin"
+                .to_owned(),
     })
 }
 
@@ -698,6 +718,15 @@ mod tests {
             let error = script(vec![rollout(), route(SPLIT), object], &wishes()).unwrap_err();
             assert_eq!(error.to_string(), want);
         }
+        let mut mirroring = rollout();
+        let canary = &mut mirroring["spec"]["strategy"]["canary"];
+        canary["trafficRouting"]["managedRoutes"] = json!([{"name": "copy"}]);
+        canary["steps"] = json!([{"setMirrorRoute": {"name": "copy"}}]);
+        let error = script(vec![mirroring, route(SPLIT)], &wishes()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "rollout demo/web: spec.strategy.canary.steps[0].setMirrorRoute: the controller takes it with Istio alone, and refuses a Rollout that has it beside a plugin"
+        );
         let mut nobody = wishes();
         nobody.rollout = Some("nobody".into());
         let error = script(vec![rollout()], &nobody).unwrap_err().to_string();

@@ -120,6 +120,28 @@ fn split_terms(selector: &str) -> Vec<&str> {
         .collect()
 }
 
+/// Whether a `LabelSelector` of an object (`matchLabels` and `matchExpressions`) takes these labels. One that is empty
+/// takes all.
+pub fn selects(selector: &Value, labels: &Value) -> bool {
+    let equal = selector["matchLabels"].as_object().into_iter().flatten();
+    let expressions = selector["matchExpressions"].as_array().into_iter().flatten();
+    equal
+        .into_iter()
+        .all(|(key, value)| labels.get(key) == Some(value))
+        && expressions.into_iter().all(|expression| {
+            let value = expression["key"].as_str().and_then(|key| labels.get(key));
+            let values = expression["values"].as_array().map_or(&[][..], Vec::as_slice);
+            let listed = value.is_some_and(|value| values.contains(value));
+            match expression["operator"].as_str() {
+                Some("In") => listed,
+                Some("NotIn") => !listed,
+                Some("Exists") => value.is_some(),
+                Some("DoesNotExist") => value.is_none(),
+                _ => false,
+            }
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -148,5 +170,41 @@ mod tests {
         }
         let refused = Selector::parse(Some("app within (a)"), None).unwrap_err();
         assert_eq!((refused.code, refused.reason), (400, "BadRequest"));
+    }
+
+    #[test]
+    fn label_selectors_of_objects() {
+        let labels = serde_json::json!({"app": "web", "tier": "front"});
+        let cases = [
+            (serde_json::json!({}), true),
+            (serde_json::json!({"matchLabels": {"app": "web"}}), true),
+            (
+                serde_json::json!({"matchLabels": {"app": "web", "zone": "a"}}),
+                false,
+            ),
+            (
+                serde_json::json!({"matchExpressions": [{"key": "app", "operator": "In", "values": ["api", "web"]}]}),
+                true,
+            ),
+            (
+                serde_json::json!({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["web"]}]}),
+                false,
+            ),
+            (
+                serde_json::json!({"matchExpressions": [{"key": "tier", "operator": "Exists"}]}),
+                true,
+            ),
+            (
+                serde_json::json!({"matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]}),
+                false,
+            ),
+            (
+                serde_json::json!({"matchExpressions": [{"key": "tier", "operator": "Like"}]}),
+                false,
+            ),
+        ];
+        for (selector, want) in cases {
+            assert_eq!(selects(&selector, &labels), want, "{selector}");
+        }
     }
 }

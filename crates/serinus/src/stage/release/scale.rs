@@ -25,7 +25,11 @@ impl Release {
             }
             (false, _) => spec.max_weight,
         };
-        i32::try_from(share_of(spec.replicas, weight, spec.max_weight)).unwrap_or(i32::MAX)
+        match i32::try_from(share_of(spec.replicas, weight, spec.max_weight)).unwrap_or(i32::MAX) {
+            0 => 0,
+            // `CheckMinPodsPerReplicaSet`
+            pods => pods.max(spec.min_pods.min(spec.replicas)),
+        }
     }
 
     /// Whether both templates have the pods that the current step wants (`AtDesiredReplicaCountsForCanary`).

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::stage::api::selector::selects;
+
 /// More pods of a template than this are not played: each is an endpoint that is written again and again.
 const MAX_PODS: i32 = 1000;
 
@@ -51,6 +53,10 @@ pub struct Spec {
     pub scale_down_delay: Duration,
     /// `abortScaleDownDelaySeconds`, 30 s where absent; 0 means never.
     pub abort_scale_down_delay: Option<Duration>,
+    /// `minPodsPerReplicaSet`, 0 where absent.
+    pub min_pods: i32,
+    /// Members that are set and that the stage does not play.
+    pub unplayed: Vec<String>,
     /// Names the template: equal templates have equal hashes.
     pub template_hash: String,
 }
@@ -115,9 +121,13 @@ impl Spec {
         if let Some((field, value)) = not_an_object(rollout, &OBJECTS) {
             return Err(reader.error(field, format!("{value} is not an object")));
         }
-        let canary = rollout.pointer("/spec/strategy/canary").ok_or_else(|| {
+        let canary = rollout
+            .pointer("/spec/strategy/canary")
+            .filter(|canary| !canary.is_null());
+        let canary = canary.ok_or_else(|| {
             reader.error("spec.strategy.canary", "missing; the stage plays canary releases")
         })?;
+        reader.accepted(rollout, canary)?;
         let at = |field: &str| format!("spec.strategy.canary.{field}");
         for unplayed in ["pingPong", "dynamicStableScale"] {
             if !matches!(
@@ -191,6 +201,10 @@ impl Spec {
                 0 => None,
                 s => Some(Duration::from_secs(s)),
             },
+            min_pods: reader
+                .integer(&canary["minPodsPerReplicaSet"], &at("minPodsPerReplicaSet"), 0)?
+                .unwrap_or(0),
+            unplayed: unplayed(rollout),
             template_hash: hash(&rollout["spec"]["template"]),
             namespace,
             name,
@@ -256,6 +270,101 @@ impl Reader {
         number
             .map(Some)
             .ok_or_else(|| self.error(field, format!("{value} is not an integer from {least} on")))
+    }
+
+    /// What the controller refuses or never moves (Go: `ValidateRolloutSpec`, `ValidateRolloutStrategyCanary` in
+    /// argo-rollouts `pkg/apis/rollouts/validation/validation.go`; `spec.paused` in `rollout/context.go`).
+    fn accepted(&self, rollout: &Value, canary: &Value) -> Result<(), SpecError> {
+        let at = |field: &str| format!("spec.strategy.canary.{field}");
+        let spec = &rollout["spec"];
+        if spec["paused"] == true {
+            return Err(self.error(
+                "spec.paused",
+                "true, and the controller does not move it; delete this",
+            ));
+        }
+        // `InvalidStrategyMessage`
+        if !spec["strategy"]["blueGreen"].is_null() {
+            return Err(self.error(
+                "spec.strategy.blueGreen",
+                "set beside canary, and there is one strategy; delete it",
+            ));
+        }
+        // `DuplicatedServicesCanaryMessage`
+        if canary["stableService"].is_string() && canary["stableService"] == canary["canaryService"] {
+            let problem = format!(
+                "{} is canaryService too; the controller needs two",
+                canary["stableService"]
+            );
+            return Err(self.error(&at("stableService"), problem));
+        }
+        // `MissingFieldMessage`, and "empty selector is invalid for deployment"
+        let selector = &spec["selector"];
+        let has = |list: &str| {
+            selector[list].as_object().is_some_and(|l| !l.is_empty())
+                || selector[list].as_array().is_some_and(|l| !l.is_empty())
+        };
+        if !has("matchLabels") && !has("matchExpressions") {
+            return Err(self.error(
+                "spec.selector",
+                "missing or empty; name labels of the pod template",
+            ));
+        }
+        // `ValidatePodTemplateSpecForReplicaSet`
+        let labels = &spec["template"]["metadata"]["labels"];
+        if !selects(selector, labels) {
+            let problem = format!("{labels} is not selected by spec.selector, {selector}");
+            return Err(self.error("spec.template.metadata.labels", problem));
+        }
+        let routing = canary["trafficRouting"].as_object();
+        for (member, value) in routing
+            .into_iter()
+            .flatten()
+            .filter(|(_, value)| !value.is_null())
+        {
+            if !["plugins", "managedRoutes", "maxTrafficWeight"].contains(&member.as_str()) {
+                let problem =
+                    format!("{value} is a router beside the plugin; the stage plays the plugin alone");
+                return Err(self.error(&at(&format!("trafficRouting.{member}")), problem));
+            }
+        }
+        let steps = &canary["steps"];
+        if !steps.is_array() && !steps.is_null() {
+            return Err(self.error(&at("steps"), format!("{steps} is not a list of steps")));
+        }
+        for (i, step) in steps.as_array().into_iter().flatten().enumerate() {
+            for kind in ["setHeaderRoute", "setMirrorRoute"] {
+                if !step[kind].is_null() {
+                    self.managed(&step[kind], canary, &at(&format!("steps[{i}].{kind}")))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A route of a step is a managed route (Go: `ValidateStepRouteFoundInManagedRoute`), and each header is compared
+    /// with one value (Go: `hasMultipleMatchValues`).
+    fn managed(&self, route: &Value, canary: &Value, at: &str) -> Result<(), SpecError> {
+        let managed = canary["trafficRouting"]["managedRoutes"].as_array();
+        if !managed.into_iter().flatten().any(|m| m["name"] == route["name"]) {
+            let problem = format!(
+                "{} is not in spec.strategy.canary.trafficRouting.managedRoutes, and the controller refuses it; add it there",
+                route["name"]
+            );
+            return Err(self.error(&format!("{at}.name"), problem));
+        }
+        for (i, one) in route["match"].as_array().into_iter().flatten().enumerate() {
+            let value = &one["headerValue"];
+            if one["headerName"].is_null() {
+                continue;
+            }
+            let set = |form: &&&str| value[**form].as_str().is_some_and(|text| !text.is_empty());
+            if ["exact", "regex", "prefix"].iter().filter(set).count() != 1 {
+                let problem = format!("{value} is not one of exact, regex and prefix");
+                return Err(self.error(&format!("{at}.match[{i}].headerValue"), problem));
+            }
+        }
+        Ok(())
     }
 
     fn playable(&self, pods: i64, field: &str) -> Result<(), SpecError> {
@@ -362,6 +471,31 @@ impl Reader {
     }
 }
 
+/// Members that change a release on a cluster and not on the stage.
+const UNPLAYED: [&str; 9] = [
+    "spec.minReadySeconds",
+    "spec.progressDeadlineAbort",
+    "spec.restartAt",
+    "spec.rollbackWindow",
+    "spec.strategy.canary.antiAffinity",
+    "spec.strategy.canary.canaryMetadata",
+    "spec.strategy.canary.replicaProgressThreshold",
+    "spec.strategy.canary.scaleDownDelayRevisionLimit",
+    "spec.strategy.canary.stableMetadata",
+];
+
+fn unplayed(rollout: &Value) -> Vec<String> {
+    let set = |field: &&&str| {
+        let value = rollout.pointer(&format!("/{}", field.replace('.', "/")));
+        !matches!(value, None | Some(Value::Null | Value::Bool(false)))
+    };
+    UNPLAYED
+        .iter()
+        .filter(set)
+        .map(|field| (*field).to_owned())
+        .collect()
+}
+
 /// The first of these fields, given as `a.b.c`, that is set and no object.
 pub fn not_an_object<'a>(object: &'a Value, fields: &[&'static str]) -> Option<(&'static str, &'a Value)> {
     fields.iter().find_map(|field| {
@@ -399,10 +533,19 @@ mod tests {
     fn rollout(canary: &Value) -> Value {
         let mut all = json!({
             "canaryService": "web-canary", "stableService": "web-stable",
-            "trafficRouting": {"plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "web"}}},
+            "trafficRouting": {
+                "plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "web"}}, "managedRoutes": [{"name": "h"}],
+            },
         });
         json_patch::merge(&mut all, canary);
-        json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {"strategy": {"canary": all}}})
+        json!({
+            "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {
+                "selector": {"matchLabels": {"app": "web"}},
+                "template": {"metadata": {"labels": {"app": "web"}}},
+                "strategy": {"canary": all},
+            },
+        })
     }
 
     #[test]
@@ -475,6 +618,26 @@ mod tests {
                 "dynamicStableScale: the stage does not play this yet",
             ),
             (
+                json!({"stableService": "web-canary"}),
+                r#"stableService: "web-canary" is canaryService too; the controller needs two"#,
+            ),
+            (
+                json!({"trafficRouting": {"istio": {"virtualService": {}}}}),
+                r#"trafficRouting.istio: {"virtualService":{}} is a router beside the plugin; the stage plays the plugin alone"#,
+            ),
+            (
+                json!({"steps": {"setWeight": 20}}),
+                r#"steps: {"setWeight":20} is not a list of steps"#,
+            ),
+            (
+                json!({"steps": [{"setHeaderRoute": {"name": "other"}}]}),
+                r#"steps[0].setHeaderRoute.name: "other" is not in spec.strategy.canary.trafficRouting.managedRoutes, and the controller refuses it; add it there"#,
+            ),
+            (
+                json!({"steps": [{"setHeaderRoute": {"name": "h", "match": [{"headerName": "x", "headerValue": {"exact": "a", "prefix": "b"}}]}}]}),
+                r#"steps[0].setHeaderRoute.match[0].headerValue: {"exact":"a","prefix":"b"} is not one of exact, regex and prefix"#,
+            ),
+            (
                 json!({"stableService": ""}),
                 "stableService: missing; a traffic router needs the name of a Service",
             ),
@@ -490,7 +653,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_named() {
+    fn what_the_controller_does_not_take_is_named() {
         let cases = [
             ("/metadata", json!([]), "metadata: [] is not an object"),
             ("/spec", json!("foo"), r#"spec: "foo" is not an object"#),
@@ -505,6 +668,21 @@ mod tests {
                 "spec.template.metadata.annotations: [] is not an object",
             ),
             (
+                "/spec/selector",
+                json!({}),
+                "spec.selector: missing or empty; name labels of the pod template",
+            ),
+            (
+                "/spec/selector",
+                json!({"matchLabels": {"app": "other"}}),
+                r#"spec.template.metadata.labels: {"app":"web"} is not selected by spec.selector, {"matchLabels":{"app":"other"}}"#,
+            ),
+            (
+                "/spec/paused",
+                json!(true),
+                "spec.paused: true, and the controller does not move it; delete this",
+            ),
+            (
                 "/spec/replicas",
                 json!(2_000_000_000),
                 "spec.replicas: 2000000000 pods are more than the stage plays, 1000; the split is the same with fewer",
@@ -512,11 +690,27 @@ mod tests {
         ];
         for (pointer, value, want) in cases {
             let mut rollout = rollout(&json!({}));
-            rollout["spec"]["template"] = json!({});
             rollout["spec"]["replicas"] = json!(1);
+            rollout["spec"]["paused"] = json!(false);
             *rollout.pointer_mut(pointer).unwrap() = value;
             let error = Spec::read(&rollout).unwrap_err();
             assert_eq!(format!("{}: {}", error.field, error.problem), want);
         }
+    }
+
+    #[test]
+    fn what_is_not_played_is_listed() {
+        let mut rollout =
+            rollout(&json!({"replicaProgressThreshold": {"value": 50}, "minPodsPerReplicaSet": 3}));
+        rollout["spec"]["minReadySeconds"] = json!(5);
+        let spec = Spec::read(&rollout).unwrap();
+        assert_eq!(
+            spec.unplayed,
+            [
+                "spec.minReadySeconds",
+                "spec.strategy.canary.replicaProgressThreshold"
+            ]
+        );
+        assert_eq!(spec.min_pods, 3);
     }
 }

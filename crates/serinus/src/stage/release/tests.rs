@@ -31,10 +31,11 @@ fn rollout(image: &str, steps: &Value) -> Value {
         "metadata": {"name": "web", "namespace": "shop"},
         "spec": {
             "replicas": 5,
-            "template": {"image": image},
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}}, "image": image},
             "strategy": {"canary": {
                 "canaryService": "canary", "stableService": "stable",
-                "trafficRouting": {"plugins": {"p": {}}},
+                "trafficRouting": {"plugins": {"p": {}}, "managedRoutes": [{"name": "testers"}, {"name": "copy"}]},
                 "steps": steps,
             }},
         },
@@ -429,15 +430,32 @@ fn many_pods_and_fine_weights() {
     let mut sim = Sim::deployed(&json!([]));
     sim.release.apply(many).unwrap();
     sim.settle();
-    many_desired(&sim, &[1000]);
+    are_desired(&sim, &[1000]);
     let mut changed = sim.release.object.clone();
     changed["spec"]["template"]["image"] = "v2".into();
     sim.release.apply(changed).unwrap();
     sim.settle();
-    many_desired(&sim, &[1000, 900]);
+    are_desired(&sim, &[1000, 900]);
 }
 
-fn many_desired(sim: &Sim, want: &[i32]) {
+fn are_desired(sim: &Sim, want: &[i32]) {
     let desired: Vec<i32> = sim.release.sets.iter().map(|set| set.desired).collect();
     assert_eq!(desired, want);
+}
+
+#[test]
+fn few_pods_are_made_more() {
+    let with_least = |image: &str| {
+        let mut rollout = rollout(image, &json!([{"setWeight": 20}, {"pause": {}}]));
+        rollout["spec"]["strategy"]["canary"]["minPodsPerReplicaSet"] = 3.into();
+        rollout
+    };
+    let mut sim = Sim::deployed(&json!([]));
+    sim.release.apply(with_least("v2")).unwrap();
+    sim.settle();
+    are_desired(&sim, &[5, 3]);
+    sim.release.abort();
+    sim.settle_and_wait(30);
+    sim.settle();
+    are_desired(&sim, &[5, 0]);
 }

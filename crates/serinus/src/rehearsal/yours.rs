@@ -15,6 +15,7 @@ use crate::stage::api::defaults;
 use crate::stage::api::resource::{self, find};
 use crate::stage::app::Behaviour;
 use crate::stage::gateway::CONTROLLER_NAME;
+use crate::stage::gateway::attach::{attach, union};
 use crate::stage::gateway::matching::Head;
 use crate::stage::gateway::table::{Table, Verdict};
 use crate::stage::release::analysis;
@@ -111,8 +112,9 @@ pub fn script(manifests: Vec<Value>, wishes: &Wishes) -> Result<Yours, ScriptErr
     let spec = Spec::read(&rollout)?;
     mirrored_by_istio(&spec)?;
     let mut objects = known(others, &spec.namespace, &mut notes)?;
-    let Entrance { route, path, host } = entrance(&objects, &spec, wishes)?;
-    gateways(&mut objects, &route, &mut notes)?;
+    gateways(&mut objects, &mut notes);
+    notes.extend(unknown_namespace(&objects, &spec));
+    let (path, host) = entrance(&objects, &spec, wishes)?;
     services(&mut objects, &rollout, &spec, &mut notes);
 
     let analysed = spec.background_from.is_some() || spec.steps.contains(&Step::Analysis);
@@ -259,16 +261,8 @@ fn known(others: Vec<Value>, namespace: &str, notes: &mut Vec<String>) -> Result
     Ok(objects)
 }
 
-/// A request that reaches the split rule.
-#[derive(Debug)]
-struct Entrance {
-    route: Value,
-    path: String,
-    host: String,
-}
-
-/// The route that splits between the Rollout's Services, and a plain GET that its rule serves and no other.
-fn entrance(objects: &[Value], spec: &Spec, wishes: &Wishes) -> Result<Entrance, ScriptError> {
+/// A plain GET that the rule serves which splits between the Rollout's Services, and no other: path and host.
+fn entrance(objects: &[Value], spec: &Spec, wishes: &Wishes) -> Result<(String, String), ScriptError> {
     let resource = find("gateway.networking.k8s.io", "httproutes").expect("the stage serves HTTPRoutes");
     let routes: Vec<Value> = objects
         .iter()
@@ -279,9 +273,11 @@ fn entrance(objects: &[Value], spec: &Spec, wishes: &Wishes) -> Result<Entrance,
             filled
         })
         .collect();
-    let (table, verdicts) = Table::compile(&routes, &|_, target| Ok(target.name.clone()));
+    let attached: Vec<Result<Value, String>> = routes.iter().map(|route| served(objects, route)).collect();
+    let taken: Vec<Value> = attached.iter().filter_map(|route| route.clone().ok()).collect();
+    let (table, verdicts) = Table::compile(&taken, &|_, target| Ok(target.name.clone()));
     let mut missed = None;
-    for route in &routes {
+    for (route, attached) in routes.iter().zip(&attached) {
         let meta = |field: &str| route["metadata"][field].as_str().unwrap_or_default().to_owned();
         let (namespace, name) = (meta("namespace"), meta("name"));
         for (index, rule) in list(&route["spec"], "rules").iter().enumerate() {
@@ -289,17 +285,21 @@ fn entrance(objects: &[Value], spec: &Spec, wishes: &Wishes) -> Result<Entrance,
             if !serves(&spec.canary_service) || !serves(&spec.stable_service) {
                 continue;
             }
+            if parents(route).next().is_none() {
+                return Err(ScriptError::NoGateway(name));
+            }
+            let refused = |problem| ScriptError::Refused(format!("{namespace}/{name}"), problem);
+            let attached = attached.as_ref().map_err(|problem| refused(problem.clone()))?;
             let of_route = |v: &&Verdict| (&v.namespace, &v.name) == (&namespace, &name);
             let accepted = match verdicts.iter().find(of_route) {
                 Some(verdict) => verdict.accepted.clone().map_err(|(_, message)| message),
                 None => Err("a field is of another type than the Gateway API's".to_owned()),
             };
-            accepted.map_err(|problem| ScriptError::Refused(format!("{namespace}/{name}"), problem))?;
-            for (path, host) in requests(route, rule, wishes) {
+            accepted.map_err(refused)?;
+            for (path, host) in requests(attached, rule, wishes) {
                 let server = server(&table, &path, &host);
                 if server == Some((format!("{namespace}/{name}"), index)) {
-                    let route = route.clone();
-                    return Ok(Entrance { route, path, host });
+                    return Ok((path, host));
                 }
                 missed.get_or_insert_with(|| ScriptError::Elsewhere {
                     rule: format!("HTTPRoute {namespace}/{name}: spec.rules[{index}]"),
@@ -376,8 +376,8 @@ fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
     value[field].as_array().map_or(&[], Vec::as_slice)
 }
 
-/// Every Gateway is of the stage's class, and those that the split route names are there.
-fn gateways(objects: &mut Vec<Value>, route: &Value, notes: &mut Vec<String>) -> Result<(), ScriptError> {
+/// Every Gateway is of the stage's class, and those that routes name are there; one that is made up takes every route.
+fn gateways(objects: &mut Vec<Value>, notes: &mut Vec<String>) {
     objects.retain(|o| o["kind"] != "GatewayClass");
     for gateway in objects.iter_mut().filter(|o| o["kind"] == "Gateway") {
         let class = gateway["spec"]["gatewayClassName"].as_str().unwrap_or_default();
@@ -391,35 +391,70 @@ fn gateways(objects: &mut Vec<Value>, route: &Value, notes: &mut Vec<String>) ->
         "apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": {"name": CLASS},
         "spec": {"controllerName": CONTROLLER_NAME},
     }));
-    let own = route["metadata"]["namespace"].as_str().unwrap_or_default();
-    let parents = route["spec"]["parentRefs"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    let parents: Vec<&Value> = parents
-        .iter()
-        .filter(|p| p["kind"].as_str().is_none_or(|kind| kind == "Gateway"))
-        .collect();
-    if parents.is_empty() {
-        return Err(ScriptError::NoGateway(
-            route["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
-        ));
-    }
-    for parent in parents {
-        let name = parent["name"].as_str().unwrap_or_default();
-        let namespace = parent["namespace"].as_str().unwrap_or(own);
-        if !has(objects, "Gateway", namespace, name) {
-            notes.push(format!(
-                "Gateway {namespace}/{name} is not in the manifests; the stage's gateway stands in"
-            ));
-            objects.push(json!({
-                "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
-                "metadata": {"name": name, "namespace": namespace},
-                "spec": {"gatewayClassName": CLASS, "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]},
-            }));
+    let mut missing: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for route in objects.iter().filter(|o| o["kind"] == "HTTPRoute") {
+        for (namespace, name, parent) in parents(route) {
+            if !has(objects, "Gateway", &namespace, &name) {
+                let section = parent["sectionName"].as_str().map(str::to_owned);
+                let listeners = missing.entry((namespace, name)).or_default();
+                listeners.insert((section, parent["port"].as_u64()));
+            }
         }
     }
-    Ok(())
+    for ((namespace, name), listeners) in missing {
+        notes.push(format!(
+            "Gateway {namespace}/{name} is not in the manifests; the stage's gateway stands in"
+        ));
+        let listeners = listeners.into_iter().enumerate().map(|(i, (section, port))| {
+            json!({
+                "name": section.unwrap_or(format!("listener-{i}")), "port": port.unwrap_or(80), "protocol": "HTTP",
+                "allowedRoutes": {"namespaces": {"from": "All"}},
+            })
+        });
+        let listeners: Vec<Value> = listeners.collect();
+        objects.push(json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"gatewayClassName": CLASS, "listeners": listeners},
+        }));
+    }
+}
+
+/// The Gateways that a route refers to: namespace, name and parentRef.
+fn parents(route: &Value) -> impl Iterator<Item = (String, String, &Value)> {
+    let own = route["metadata"]["namespace"].as_str().unwrap_or_default();
+    let parents = list(&route["spec"], "parentRefs").iter();
+    let gateways = parents.filter(|p| p["kind"].as_str().is_none_or(|kind| kind == "Gateway"));
+    gateways.map(move |parent| {
+        let namespace = parent["namespace"].as_str().unwrap_or(own).to_owned();
+        let name = parent["name"].as_str().unwrap_or_default().to_owned();
+        (namespace, name, parent)
+    })
+}
+
+/// The route with the hosts under which its Gateways serve it, or why none does.
+fn served(objects: &[Value], route: &Value) -> Result<Value, String> {
+    let labels = |name: &str| {
+        let namespace = objects
+            .iter()
+            .find(|o| o["kind"] == "Namespace" && o["metadata"]["name"] == *name)?;
+        Some(namespace["metadata"]["labels"].clone())
+    };
+    let (mut hosts, mut problems) = (Vec::new(), Vec::new());
+    for (namespace, name, parent) in parents(route) {
+        let gateway = objects.iter().find(|o| is(o, "Gateway", &namespace, &name));
+        match gateway.map(|gateway| attach(gateway, route, parent, &labels)) {
+            Some(Ok(of_gateway)) => hosts.push(of_gateway),
+            Some(Err((reason, message))) => problems.push(format!("{message} ({reason})")),
+            None => {}
+        }
+    }
+    if hosts.is_empty() {
+        return Err(problems.join("; "));
+    }
+    let mut served = route.clone();
+    served["spec"]["hostnames"] = union(hosts).into();
+    Ok(served)
 }
 
 /// Every Service that a route refers to, made up where it is missing: a route with a backend that does not exist is one
@@ -488,9 +523,31 @@ fn is_service(backend: &Value) -> bool {
 }
 
 fn has(objects: &[Value], kind: &str, namespace: &str, name: &str) -> bool {
-    objects.iter().any(|o| {
-        o["kind"] == kind && o["metadata"]["name"] == name && o["metadata"]["namespace"] == namespace
-    })
+    objects.iter().any(|o| is(o, kind, namespace, name))
+}
+
+fn is(object: &Value, kind: &str, namespace: &str, name: &str) -> bool {
+    object["kind"] == kind
+        && object["metadata"]["name"] == name
+        && object["metadata"]["namespace"] == namespace
+}
+
+/// A note if a Gateway asks for labels of the Rollout's Namespace, and nobody knows them.
+fn unknown_namespace(objects: &[Value], spec: &Spec) -> Option<String> {
+    let asks = |gateway: &&Value| {
+        let listeners = list(&gateway["spec"], "listeners").iter();
+        gateway["kind"] == "Gateway"
+            && listeners
+                .into_iter()
+                .any(|l| l["allowedRoutes"]["namespaces"]["from"] == "Selector")
+    };
+    let known = |o: &Value| o["kind"] == "Namespace" && o["metadata"]["name"] == *spec.namespace;
+    let gateway = objects.iter().find(asks).filter(|_| !objects.iter().any(known))?;
+    let name = gateway["metadata"]["name"].as_str().unwrap_or_default();
+    Some(format!(
+        "Namespace {} is not in the manifests; it is taken for one from which Gateway {name} takes routes",
+        spec.namespace
+    ))
 }
 
 #[cfg(test)]
@@ -624,6 +681,42 @@ mod tests {
             let found = found.map(|yours| yours.path).map_err(|error| error.to_string());
             assert_eq!(found.as_deref().map_err(String::as_str), want, "{rules}");
         }
+    }
+
+    #[test]
+    fn gateways_that_take_no_such_route_are_said() {
+        let with = |listener: Value| {
+            let mut full = json!({"name": "http", "port": 80, "protocol": "HTTP"});
+            json_patch::merge(&mut full, &listener);
+            let gateway = json!({
+                "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+                "metadata": {"name": "edge", "namespace": "infra"}, "spec": {"listeners": [full]},
+            });
+            script(vec![rollout(), route(SPLIT), gateway], &wishes())
+        };
+        assert_eq!(
+            with(json!({})).unwrap_err().to_string(),
+            "HTTPRoute demo/web: the stage's gateway does not accept it: Gateway infra/edge has no listener that takes routes from namespace demo (allowedRoutes.namespaces) (NotAllowedByListeners)"
+        );
+        let host = json!({"hostname": "eu.shop.example", "allowedRoutes": {"namespaces": {"from": "All"}}});
+        assert_eq!(with(host).unwrap().host, "eu.shop.example");
+        let selected = with(json!({"allowedRoutes": {"namespaces": {"from": "Selector"}}})).unwrap();
+        let note = "Namespace demo is not in the manifests; it is taken for one from which Gateway edge takes routes";
+        assert!(
+            selected.script.notes.iter().any(|n| n == note),
+            "{:?}",
+            selected.script.notes
+        );
+
+        let named = route(SPLIT).to_string().replace(
+            r#""namespace":"infra""#,
+            r#""namespace":"infra","sectionName":"https""#,
+        );
+        let named: Value = serde_json::from_str(&named).unwrap();
+        assert!(
+            script(vec![rollout(), named], &wishes()).is_ok(),
+            "a Gateway that is made up has every listener"
+        );
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use super::CONTROLLER_NAME;
+use super::attach::Attachment;
 use super::table::Verdict;
 
-/// The parents of `status` as they should be: our entry for each attached parentRef, and other controllers' as they are.
+/// The parents of `status` as they should be: our entry for each parentRef that is a Gateway of ours, and other controllers' as they are.
 /// A condition that says what it said before keeps its `lastTransitionTime`.
-pub fn parents(route: &Value, attached: &[Value], verdict: &Verdict, now: &str) -> Vec<Value> {
+pub fn parents(route: &Value, attached: &[(Value, Attachment)], verdict: &Verdict, now: &str) -> Vec<Value> {
     let old = route
         .pointer("/status/parents")
         .and_then(Value::as_array)
@@ -17,7 +18,8 @@ pub fn parents(route: &Value, attached: &[Value], verdict: &Verdict, now: &str) 
         .filter(|p| p["controllerName"] != CONTROLLER_NAME)
         .cloned()
         .collect();
-    for parent in attached {
+    for (parent, attachment) in attached {
+        let accepted = attachment.clone().and_then(|_| verdict.accepted.clone());
         let before = old
             .iter()
             .find(|p| p["controllerName"] == CONTROLLER_NAME && p["parentRef"] == *parent);
@@ -39,7 +41,7 @@ pub fn parents(route: &Value, attached: &[Value], verdict: &Verdict, now: &str) 
             "parentRef": parent,
             "controllerName": CONTROLLER_NAME,
             "conditions": [
-                condition("Accepted", &verdict.accepted, "Accepted"),
+                condition("Accepted", &accepted, "Accepted"),
                 condition("ResolvedRefs", &verdict.resolved_refs, "ResolvedRefs"),
             ],
         }));
@@ -55,7 +57,7 @@ mod tests {
     fn other_controllers_stay_and_times_move_only_with_the_status() {
         let other =
             json!({"controllerName": "example.com/other", "parentRef": {"name": "gw"}, "conditions": []});
-        let gw = json!({"name": "gw"});
+        let gw = (json!({"name": "gw"}), Ok(Vec::new()));
         let mut verdict = Verdict {
             namespace: "shop".into(),
             name: "web".into(),
@@ -87,5 +89,30 @@ mod tests {
             r#""ResolvedRefs" "False" "BackendNotFound" 2 "T2""#,
         ];
         assert_eq!(seen, want);
+    }
+
+    #[test]
+    fn each_parent_says_whether_it_takes_the_route() {
+        let verdict = Verdict {
+            namespace: "shop".into(),
+            name: "web".into(),
+            generation: 1,
+            accepted: Ok(()),
+            resolved_refs: Ok(()),
+        };
+        let attached = [
+            (json!({"name": "near"}), Ok(Vec::new())),
+            (
+                json!({"name": "far"}),
+                Err(("NotAllowedByListeners", "not from here".to_owned())),
+            ),
+        ];
+        let parents = parents(&json!({}), &attached, &verdict, "T1");
+        let reasons: Vec<&str> = parents
+            .iter()
+            .filter_map(|parent| parent["conditions"][0]["reason"].as_str())
+            .collect();
+        assert_eq!(reasons, ["Accepted", "NotAllowedByListeners"]);
+        assert_eq!(parents[1]["conditions"][0]["message"], "not from here");
     }
 }

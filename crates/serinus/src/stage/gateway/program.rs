@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::CONTROLLER_NAME;
+use super::attach::{Attachment, attach, union};
 use super::conditions;
 use super::proxy::{Endpoint, Endpoints, Proxy};
 use super::route::ObjectRef;
@@ -90,7 +91,7 @@ fn concerns_routes(change: &Change) -> bool {
         generation(before).is_some() && generation(before) == generation(&change.object)
     });
     let ours = ["httproutes", "gateways", "gatewayclasses", "referencegrants"];
-    (plural == "services" && group.is_empty())
+    (["services", "namespaces"].contains(&plural) && group.is_empty())
         || (group == GATEWAY_GROUP && ours.contains(&plural) && !only_status)
 }
 
@@ -101,29 +102,34 @@ fn concerns_endpoints(change: &Change) -> bool {
 /// Obeys the routes as they are, then tells in their status what became of them.
 fn program_routes(api: &Api, proxy: &Proxy) {
     let httproutes = find(GATEWAY_GROUP, "httproutes").expect("the stage serves HTTPRoutes");
-    let routes = api.list(httproutes).into_iter();
-    let attached: Vec<(Value, Vec<Value>)> = routes
-        .map(|route| {
-            let parents = attached_parents(api, &route);
-            (route, parents)
-        })
-        .filter(|(_, parents)| !parents.is_empty())
-        .collect();
-    let values: Vec<Value> = attached.iter().map(|(route, _)| route.clone()).collect();
-    let (table, verdicts) = Table::compile(&values, &|namespace, target| resolve(api, namespace, target));
+    let (mut served, mut refused) = (Vec::new(), Vec::new());
+    for route in api.list(httproutes) {
+        let route = Attached::new(api, route);
+        match route.served() {
+            _ if route.parents.is_empty() => {}
+            Some(as_served) => served.push((as_served, route)),
+            None => refused.push((route.route.clone(), route)),
+        }
+    }
+    let compile = |routes: &[(Value, Attached)]| {
+        let routes: Vec<Value> = routes.iter().map(|(route, _)| route.clone()).collect();
+        Table::compile(&routes, &|namespace, target| resolve(api, namespace, target))
+    };
+    let (table, mut verdicts) = compile(&served);
     *proxy.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+    verdicts.extend(compile(&refused).1);
 
     let now = rfc3339(Timestamp::now());
     for verdict in verdicts {
         let (namespace, name) = (&verdict.namespace, &verdict.name);
-        let of_route = |(route, _): &&(Value, Vec<Value>)| {
+        let of_verdict = |(route, _): &&(Value, Attached)| {
             route["metadata"]["name"] == **name && route["metadata"]["namespace"] == **namespace
         };
-        let Some((_, parents)) = attached.iter().find(of_route) else {
+        let Some((_, attached)) = served.iter().chain(&refused).find(of_verdict) else {
             continue;
         };
         let written = api.update(httproutes, namespace, name, Part::Status, |route| {
-            route["status"]["parents"] = conditions::parents(route, parents, &verdict, &now).into();
+            route["status"]["parents"] = conditions::parents(route, &attached.parents, &verdict, &now).into();
         });
         if let Err(error) = written {
             tracing::debug!(%error, "the route is gone before its status was written");
@@ -142,32 +148,58 @@ fn program_endpoints(api: &Api, proxy: &Proxy) {
     *proxy.endpoints.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(all);
 }
 
-/// The route's parentRefs that are Gateways of ours.
-fn attached_parents(api: &Api, route: &Value) -> Vec<Value> {
-    let own = route["metadata"]["namespace"].as_str().unwrap_or_default();
-    let parents = route.pointer("/spec/parentRefs").and_then(Value::as_array);
-    let ours = |parent: &&Value| {
-        let text = |field: &str| parent[field].as_str();
-        let is_gateway = text("group").unwrap_or(GATEWAY_GROUP) == GATEWAY_GROUP
-            && text("kind").unwrap_or("Gateway") == "Gateway";
-        is_gateway
-            && is_our_gateway(
-                api,
-                text("namespace").unwrap_or(own),
-                text("name").unwrap_or_default(),
-            )
-    };
-    parents.into_iter().flatten().filter(ours).cloned().collect()
+/// A route with its parentRefs that are Gateways of ours, and what these say to it.
+struct Attached {
+    route: Value,
+    parents: Vec<(Value, Attachment)>,
 }
 
-fn is_our_gateway(api: &Api, namespace: &str, name: &str) -> bool {
+impl Attached {
+    fn new(api: &Api, route: Value) -> Self {
+        let own = route["metadata"]["namespace"].as_str().unwrap_or_default();
+        let refs = route.pointer("/spec/parentRefs").and_then(Value::as_array);
+        let mut parents = Vec::new();
+        for parent in refs.into_iter().flatten() {
+            let text = |field: &str| parent[field].as_str();
+            let is_gateway = text("group").unwrap_or(GATEWAY_GROUP) == GATEWAY_GROUP
+                && text("kind").unwrap_or("Gateway") == "Gateway";
+            let (namespace, name) = (text("namespace").unwrap_or(own), text("name").unwrap_or_default());
+            if let Some(gateway) = our_gateway(api, namespace, name).filter(|_| is_gateway) {
+                let attachment = attach(&gateway, &route, parent, &|name| labels(api, name));
+                parents.push((parent.clone(), attachment));
+            }
+        }
+        Self { route, parents }
+    }
+
+    /// The route with the hosts under which it is served; `None` if no parent takes it.
+    fn served(&self) -> Option<Value> {
+        let taken = self
+            .parents
+            .iter()
+            .filter_map(|(_, attachment)| attachment.clone().ok());
+        let hosts: Vec<Vec<String>> = taken.collect();
+        if hosts.is_empty() {
+            return None;
+        }
+        let mut served = self.route.clone();
+        served["spec"]["hostnames"] = union(hosts).into();
+        Some(served)
+    }
+}
+
+fn our_gateway(api: &Api, namespace: &str, name: &str) -> Option<Value> {
     let known = |plural| find(GATEWAY_GROUP, plural).expect("the stage serves gateways");
-    let gateway = api.get(known("gateways"), namespace, name);
-    let class = gateway
-        .ok()
-        .and_then(|g| g.pointer("/spec/gatewayClassName")?.as_str().map(str::to_owned));
-    let class = class.and_then(|name| api.get(known("gatewayclasses"), "", &name).ok());
-    class.is_some_and(|class| class["spec"]["controllerName"] == CONTROLLER_NAME)
+    let gateway = api.get(known("gateways"), namespace, name).ok()?;
+    let class = gateway.pointer("/spec/gatewayClassName")?.as_str()?;
+    let class = api.get(known("gatewayclasses"), "", class).ok()?;
+    (class["spec"]["controllerName"] == CONTROLLER_NAME).then_some(gateway)
+}
+
+fn labels(api: &Api, namespace: &str) -> Option<Value> {
+    let namespaces = find("", "namespaces").expect("the stage serves Namespaces");
+    let namespace = api.get(namespaces, "", namespace).ok()?;
+    Some(namespace["metadata"]["labels"].clone())
 }
 
 /// The Service behind a backendRef: `<namespace>/<name>`, or reason and message of `ResolvedRefs=False`.

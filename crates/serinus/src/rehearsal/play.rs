@@ -21,7 +21,7 @@ use crate::stage::app::VERSION_HEADER;
 use crate::stage::http::Owned;
 use crate::stage::release::analysis::Settings as Analysis;
 use crate::stage::release::call::Router;
-use crate::stage::release::driver::{Clock, DriveError, Driver};
+use crate::stage::release::driver::{Clock, DriveError, Driver, Way};
 use crate::stage::release::spec::SpecError;
 use crate::stage::release::state::{Observed, Release};
 
@@ -102,7 +102,7 @@ pub async fn play(
     driver.longest_pause = Some(settings.longest_pause);
     driver.publish(events).map_err(PlayError::Before)?;
     driver
-        .until("a healthy first version", settings.patience, is_promoted)
+        .until("a healthy first version", settings.patience, to_promotion)
         .await
         .map_err(PlayError::Before)?;
 
@@ -149,8 +149,8 @@ async fn play_act(
         .map_err(DriveError::Stage)?;
     driver.publish(events)?;
     match act.ending {
-        Ending::Promoted => driver.until("promotion", settings.patience, is_promoted).await?,
-        Ending::Aborted => driver.until("an abort", settings.patience, is_aborted).await?,
+        Ending::Promoted => driver.until("promotion", settings.patience, to_promotion).await?,
+        Ending::Aborted => driver.until("a rollback", settings.patience, to_rollback).await?,
     }
     enough(journal, settings).await;
     Ok(())
@@ -180,13 +180,37 @@ async fn deploy(stage: &Stage, journal: &Journal, release: &Release, version: &V
     stage.workload.deploy(hash, labels, behaviour).await
 }
 
-fn is_promoted(release: &Release, _: &Observed) -> bool {
+fn to_promotion(release: &Release, _: &Observed) -> Way {
+    if is_promoted(release) {
+        Way::Reached
+    } else if is_aborted(release) {
+        let why = release.status.message.trim_start_matches("RolloutAborted: ");
+        Way::Ended(format!("the release was rolled back: {why}"))
+    } else {
+        Way::Open
+    }
+}
+
+fn to_rollback(release: &Release, _: &Observed) -> Way {
+    if is_aborted(release) {
+        Way::Reached
+    } else if is_promoted(release) {
+        Way::Ended(
+            "the release was promoted, as no measurement of its analysis was below the success rate"
+                .to_owned(),
+        )
+    } else {
+        Way::Open
+    }
+}
+
+fn is_promoted(release: &Release) -> bool {
     let weights = release.status.canary.weights.as_ref();
     let settled = weights.is_some_and(|w| w.canary.weight == 0 && w.verified != Some(false));
     release.is_fully_promoted() && release.status.phase == "Healthy" && settled
 }
 
-fn is_aborted(release: &Release, _: &Observed) -> bool {
+fn is_aborted(release: &Release) -> bool {
     let weights = release.status.canary.weights.as_ref();
     let settled = weights.is_some_and(|w| w.canary.weight == 0 && w.verified != Some(false));
     release.status.abort && settled
@@ -281,4 +305,42 @@ fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
         .pointer(pointer)
         .and_then(Value::as_str)
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::release::call::WeightDestination;
+    use crate::stage::release::status::Weights;
+
+    #[test]
+    fn a_release_that_has_ended_otherwise_is_not_waited_for() {
+        let rollout = crate::manifests::read("rollout.yaml", include_str!("../../demo/rollout.yaml"))
+            .unwrap()
+            .remove(0);
+        let (mut release, _) = Release::new(rollout, Analysis::default()).unwrap();
+        let observed = Observed::default();
+        assert_eq!(to_promotion(&release, &observed), Way::Open);
+        assert_eq!(to_rollback(&release, &observed), Way::Open);
+
+        release.status.canary.weights = Some(Weights {
+            canary: WeightDestination::default(),
+            stable: WeightDestination::default(),
+            verified: Some(true),
+        });
+        release.status.abort = true;
+        release.status.message = "RolloutAborted: success rate 90.0 %".to_owned();
+        assert_eq!(to_rollback(&release, &observed), Way::Reached);
+        let ended = Way::Ended("the release was rolled back: success rate 90.0 %".to_owned());
+        assert_eq!(to_promotion(&release, &observed), ended);
+
+        release.status.abort = false;
+        release
+            .status
+            .stable_rs
+            .clone_from(&release.status.current_pod_hash);
+        release.status.phase = "Healthy";
+        assert_eq!(to_promotion(&release, &observed), Way::Reached);
+        assert!(matches!(to_rollback(&release, &observed), Way::Ended(_)));
+    }
 }

@@ -117,8 +117,20 @@ pub fn script(manifests: Vec<Value>, wishes: &Wishes) -> Result<Yours, ScriptErr
     let (path, host) = entrance(&objects, &spec, wishes)?;
     services(&mut objects, &rollout, &spec, &mut notes);
 
-    let analysed = spec.background_from.is_some() || spec.steps.contains(&Step::Analysis);
-    let doomed = analysed && wishes.error_rate > 1.0 - wishes.analysis.success_rate;
+    let steps = spec.steps.iter();
+    let dry = steps.filter_map(|step| match step {
+        Step::Analysis { dry } => Some(*dry),
+        _ => None,
+    });
+    let dry: Vec<bool> = dry
+        .chain(spec.background_from.map(|_| spec.background_dry))
+        .collect();
+    let analysed = !dry.is_empty();
+    let deciding = dry.contains(&false);
+    let doomed = deciding && wishes.error_rate > 1.0 - wishes.analysis.success_rate;
+    if analysed && !deciding {
+        notes.push("the analysis is a dry run: it fails nothing".to_owned());
+    }
     if analysed {
         notes.push(format!(
             "the analysis asks the stage's gateway for a success rate of {} %, not the templates' providers",
@@ -717,6 +729,18 @@ mod tests {
             script(vec![rollout(), named], &wishes()).is_ok(),
             "a Gateway that is made up has every listener"
         );
+    }
+
+    #[test]
+    fn a_dry_run_ends_no_release() {
+        let mut dry = rollout();
+        dry["spec"]["strategy"]["canary"]["analysis"]["dryRun"] = json!([{"metricName": ".*"}]);
+        let mut failing = wishes();
+        failing.error_rate = 0.5;
+        let script = script(vec![dry, route(SPLIT)], &failing).unwrap().script;
+        assert_eq!(script.acts[0].ending, Ending::Promoted);
+        let note = "the analysis is a dry run: it fails nothing".to_owned();
+        assert!(script.notes.contains(&note), "{:?}", script.notes);
     }
 
     #[test]

@@ -59,11 +59,13 @@ pub struct Run {
     good: u32,
     /// `None`: until the release ends.
     count: Option<u32>,
+    /// Measured and told, and never a failure.
+    dry: bool,
 }
 
 impl Run {
     /// Begins to count.
-    pub fn start(name: String, count: Option<u32>, counts: Counts, now: Timestamp) -> Self {
+    pub fn start(name: String, count: Option<u32>, dry: bool, counts: Counts, now: Timestamp) -> Self {
         Self {
             name,
             phase: Phase::Running,
@@ -72,6 +74,7 @@ impl Run {
             counted: counts,
             good: 0,
             count,
+            dry,
         }
     }
 
@@ -90,12 +93,15 @@ impl Run {
             rate * 100.0,
             here.requests
         );
-        if rate < settings.success_rate {
-            self.message = format!("{measured} is below {:.1} %", settings.success_rate * 100.0);
-            self.phase = Phase::Failed(self.message.clone());
-            return;
-        }
         self.message = measured;
+        if rate < settings.success_rate {
+            self.message += &format!(" is below {:.1} %", settings.success_rate * 100.0);
+            if !self.dry {
+                self.phase = Phase::Failed(self.message.clone());
+                return;
+            }
+            self.message += ", in a dry run";
+        }
         self.good += 1;
         if self.count.is_some_and(|count| self.good >= count) {
             self.phase = Phase::Successful;
@@ -141,7 +147,7 @@ mod tests {
             count: 2,
             ..Settings::default()
         };
-        let mut run = Run::start("a".into(), Some(settings.count), counts(1000, 900), at(0));
+        let mut run = Run::start("a".into(), Some(settings.count), false, counts(1000, 900), at(0));
         // (second, requests, errors), phase and message after it
         let cases = [
             (9, 1100, 900, "Running", ""),
@@ -188,11 +194,26 @@ mod tests {
     #[test]
     fn one_bad_measurement_fails() {
         let settings = Settings::default();
-        let mut run = Run::start("a".into(), None, counts(0, 0), at(0));
+        let mut run = Run::start("a".into(), None, false, counts(0, 0), at(0));
         run.measure(&settings, counts(100, 6), at(10));
         assert_eq!(
             run.phase,
             Phase::Failed("success rate 94.0 % (94 of 100 requests) is below 95.0 %".into())
+        );
+    }
+
+    #[test]
+    fn a_dry_run_never_fails() {
+        let settings = Settings {
+            count: 1,
+            ..Settings::default()
+        };
+        let mut run = Run::start("a".into(), Some(1), true, counts(0, 0), at(0));
+        run.measure(&settings, counts(100, 6), at(10));
+        assert_eq!(run.phase, Phase::Successful);
+        assert_eq!(
+            run.message,
+            "success rate 94.0 % (94 of 100 requests) is below 95.0 %, in a dry run"
         );
     }
 }

@@ -188,16 +188,16 @@ impl Release {
             .background_from
             .is_some_and(|from| index.is_none_or(|i| i >= from));
         if started && self.background.is_none() {
-            self.background = Some(Run::start(name(""), None, counts, now));
+            let dry = self.spec.background_dry;
+            self.background = Some(Run::start(name(""), None, dry, counts, now));
         }
-        let analysing = index.and_then(|i| self.spec.steps.get(i)) == Some(&Step::Analysis);
-        match (analysing, index) {
-            (true, Some(index)) if self.step_run.is_none() => {
-                let run = Run::start(name(&format!("-{index}")), Some(self.settings.count), counts, now);
-                self.step_run = Some(run);
+        match (index.and_then(|i| self.spec.steps.get(i)), index) {
+            (Some(Step::Analysis { dry }), Some(index)) => {
+                let count = Some(self.settings.count);
+                self.step_run
+                    .get_or_insert_with(|| Run::start(name(&format!("-{index}")), count, *dry, counts, now));
             }
-            (false, _) => self.step_run = None,
-            _ => {}
+            _ => self.step_run = None,
         }
         for run in [&mut self.background, &mut self.step_run].into_iter().flatten() {
             run.measure(&self.settings, counts, now);
@@ -394,7 +394,7 @@ impl Release {
                 (Some(_), None) => false,
             },
             Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_) => true,
-            Step::Analysis => self
+            Step::Analysis { .. } => self
                 .step_run
                 .as_ref()
                 .is_some_and(|run| run.phase == Phase::Successful),

@@ -98,6 +98,17 @@ pub enum Happening {
     Failed(String),
 }
 
+/// Where a release is on its way to a goal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// It is there.
+    Reached,
+    /// It may get there.
+    Open,
+    /// It has ended otherwise; the sentence says how.
+    Ended(String),
+}
+
 /// Somebody who watches.
 pub trait Observer: Send + Sync {
     /// Is told.
@@ -122,6 +133,14 @@ pub enum DriveError {
         step: String,
         /// The last failure of a reconcile, with a leading `: `.
         last: String,
+    },
+    /// It has ended otherwise.
+    #[error("{goal} was not reached: {ending}")]
+    Ended {
+        /// What was waited for.
+        goal: &'static str,
+        /// What came instead.
+        ending: String,
     },
     /// The stage's API refused the controller.
     #[error("the stage's API refused the controller: {0}")]
@@ -185,13 +204,13 @@ impl<'a> Driver<'a> {
         events.into_iter().try_for_each(|event| self.emit(event))
     }
 
-    /// Reconciles until `reached` holds, or until the release has stood still for `patience`, on our clock. A step that
+    /// Reconciles until `way` is at its end, or until the release has stood still for `patience`, on our clock. A step that
     /// is done is progress; a pause is no standing still.
     pub async fn until(
         &mut self,
         goal: &'static str,
         patience: Duration,
-        reached: impl Fn(&Release, &Observed) -> bool,
+        way: impl Fn(&Release, &Observed) -> Way,
     ) -> Result<(), DriveError> {
         let mut gives_up = Instant::now() + patience;
         let mut reached_so_far = self.progress();
@@ -206,8 +225,12 @@ impl<'a> Driver<'a> {
             if changed {
                 continue;
             }
-            if self.failure.is_none() && reached(&self.release, &self.observe()) {
-                return Ok(());
+            if self.failure.is_none() {
+                match way(&self.release, &self.observe()) {
+                    Way::Reached => return Ok(()),
+                    Way::Ended(ending) => return Err(DriveError::Ended { goal, ending }),
+                    Way::Open => {}
+                }
             }
             let promotion = self.promotion();
             if promotion.is_some_and(|at| at <= self.clock.now()) {

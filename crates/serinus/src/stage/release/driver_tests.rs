@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::analysis::Settings;
 use super::call::{Answer, Call, CallError, Router};
-use super::driver::{Clock, DriveError, Driver, Happening, Observer};
+use super::driver::{Clock, DriveError, Driver, Happening, Observer, Way};
 use super::state::{Observed, Release};
 use crate::stage::app::Behaviour;
 use crate::stage::{Config, Stage, gateway};
@@ -99,8 +99,14 @@ async fn updated<'a>(stage: &'a Stage, steps: &Value) -> Driver<'a> {
     driver
 }
 
-fn promoted(release: &Release, _: &Observed) -> bool {
-    release.is_fully_promoted() && release.status.phase == "Healthy"
+fn promoted(release: &Release, _: &Observed) -> Way {
+    if release.is_fully_promoted() && release.status.phase == "Healthy" {
+        Way::Reached
+    } else if release.status.abort {
+        Way::Ended("rolled back".to_owned())
+    } else {
+        Way::Open
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,4 +136,18 @@ async fn a_release_that_stands_still_is_given_up() {
         error.to_string(),
         "promotion was not reached: the release is Paused at step 1, and nothing has moved for 5s"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_has_ended_otherwise_is_given_up_at_once() {
+    let stage = stage().await;
+    let mut driver = updated(&stage, &json!([{"setWeight": 20}, {"pause": {}}])).await;
+    driver.release.abort();
+    let began = tokio::time::Instant::now();
+    let error = driver
+        .until("promotion", Duration::from_secs(5), promoted)
+        .await
+        .unwrap_err();
+    assert_eq!(error.to_string(), "promotion was not reached: rolled back");
+    assert!(began.elapsed() < Duration::from_secs(5));
 }

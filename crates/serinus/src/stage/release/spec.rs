@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use regex::Regex;
 use serde_json::Value;
 
 use crate::stage::api::selector::selects;
@@ -49,6 +50,8 @@ pub struct Spec {
     pub steps: Vec<Step>,
     /// The background analysis' `startingStep`, where there is a background analysis.
     pub background_from: Option<usize>,
+    /// The background analysis is a dry run as a whole.
+    pub background_dry: bool,
     /// `scaleDownDelaySeconds`, 30 s where absent (Go: `defaults.GetScaleDownDelaySecondsOrDefault`).
     pub scale_down_delay: Duration,
     /// `abortScaleDownDelaySeconds`, 30 s where absent; 0 means never.
@@ -75,7 +78,10 @@ pub enum Step {
     /// `setMirrorRoute`
     SetMirrorRoute(Value),
     /// `analysis`
-    Analysis,
+    Analysis {
+        /// It is a dry run as a whole.
+        dry: bool,
+    },
 }
 
 /// `setCanaryScale`
@@ -196,6 +202,7 @@ impl Spec {
             max_weight,
             steps,
             background_from,
+            background_dry: background.is_some_and(is_dry),
             scale_down_delay: Duration::from_secs(seconds("scaleDownDelaySeconds")?.unwrap_or(30)),
             abort_scale_down_delay: match seconds("abortScaleDownDelaySeconds")?.unwrap_or(30) {
                 0 => None,
@@ -227,9 +234,21 @@ impl Step {
             }
             Self::SetHeaderRoute(route) => format!("setHeaderRoute: {}", name(route)),
             Self::SetMirrorRoute(route) => format!("setMirrorRoute: {}", name(route)),
-            Self::Analysis => "analysis".to_owned(),
+            Self::Analysis { .. } => "analysis".to_owned(),
         }
     }
+}
+
+/// Whether `dryRun` takes metrics of any name, so that none fails an analysis (Go: `GetDryRunMetrics`). The templates'
+/// metrics are not known on the stage.
+fn is_dry(analysis: &Value) -> bool {
+    let rules = analysis["dryRun"].as_array().into_iter().flatten();
+    rules
+        .filter_map(|rule| rule["metricName"].as_str())
+        .any(|pattern| {
+            let unlike = ["success-rate", "0"];
+            Regex::new(pattern).is_ok_and(|regex| unlike.iter().all(|name| regex.is_match(name)))
+        })
 }
 
 /// The weights at which a step waits before the next is set. A release only passes through the others.
@@ -239,7 +258,7 @@ pub fn held_weights(steps: &[Step]) -> BTreeSet<i32> {
     for step in steps {
         match step {
             Step::SetWeight(weight) => set = Some(*weight),
-            Step::Pause(_) | Step::Analysis => held.extend(set),
+            Step::Pause(_) | Step::Analysis { .. } => held.extend(set),
             _ => {}
         }
     }
@@ -414,7 +433,7 @@ impl Reader {
             }
             "setHeaderRoute" => Ok(Step::SetHeaderRoute((*content).clone())),
             "setMirrorRoute" => Ok(Step::SetMirrorRoute((*content).clone())),
-            "analysis" => Ok(Step::Analysis),
+            "analysis" => Ok(Step::Analysis { dry: is_dry(content) }),
             "experiment" | "plugin" => Err(self.error(&at, "the stage does not play this kind of step yet")),
             _ => Err(self.error(
                 &at,
@@ -565,7 +584,7 @@ mod tests {
             secs(3661.0),
             Step::SetCanaryScale(CanaryScale::Replicas(2)),
             Step::SetHeaderRoute(json!({"name": "h"})),
-            Step::Analysis,
+            Step::Analysis { dry: false },
         ];
         assert_eq!(spec.steps, want);
         assert_eq!(
@@ -712,5 +731,26 @@ mod tests {
             ]
         );
         assert_eq!(spec.min_pods, 3);
+    }
+
+    #[test]
+    fn dry_runs_of_all_metrics() {
+        for (rules, want) in [
+            (json!(null), false),
+            (json!([]), false),
+            (json!([{"metricName": "success-rate"}]), false),
+            (json!([{"metricName": "latency"}, {"metricName": ".*"}]), true),
+        ] {
+            let analysis = json!({"dryRun": rules});
+            let spec = Spec::read(&rollout(
+                &json!({"analysis": analysis, "steps": [{"analysis": analysis}]}),
+            ))
+            .unwrap();
+            assert_eq!(
+                (spec.background_dry, &spec.steps[0]),
+                (want, &Step::Analysis { dry: want }),
+                "{analysis}"
+            );
+        }
     }
 }

@@ -19,6 +19,7 @@ use crate::stage::gateway::attach::{attach, union};
 use crate::stage::gateway::matching::Head;
 use crate::stage::gateway::table::{Table, Verdict};
 use crate::stage::release::analysis;
+use crate::stage::release::plan::last_set_weight;
 use crate::stage::release::spec::{Spec, SpecError, Step, not_an_object};
 
 /// Class of every Gateway on the stage.
@@ -117,14 +118,17 @@ pub fn script(manifests: Vec<Value>, wishes: &Wishes) -> Result<Yours, ScriptErr
     let (path, host) = entrance(&objects, &spec, wishes)?;
     services(&mut objects, &rollout, &spec, &mut notes);
 
-    let steps = spec.steps.iter();
-    let dry = steps.filter_map(|step| match step {
-        Step::Analysis { dry } => Some(*dry),
-        _ => None,
-    });
-    let dry: Vec<bool> = dry
-        .chain(spec.background_from.map(|_| spec.background_dry))
-        .collect();
+    let mut dry = Vec::new();
+    for (i, step) in spec.steps.iter().enumerate() {
+        match step {
+            Step::Analysis { .. } if last_set_weight(&spec.steps[..i]) == 0 => notes.push(format!(
+                "spec.strategy.canary.steps[{i}].analysis comes before any traffic: it passes on the stage"
+            )),
+            Step::Analysis { dry: is_dry } => dry.push(*is_dry),
+            _ => {}
+        }
+    }
+    dry.extend(spec.background_from.map(|_| spec.background_dry));
     let analysed = !dry.is_empty();
     let deciding = dry.contains(&false);
     let doomed = deciding && wishes.error_rate > 1.0 - wishes.analysis.success_rate;
@@ -741,6 +745,20 @@ mod tests {
         assert_eq!(script.acts[0].ending, Ending::Promoted);
         let note = "the analysis is a dry run: it fails nothing".to_owned();
         assert!(script.notes.contains(&note), "{:?}", script.notes);
+    }
+
+    #[test]
+    fn an_analysis_before_any_traffic_decides_nothing() {
+        let mut early = rollout();
+        let canary = &mut early["spec"]["strategy"]["canary"];
+        canary["analysis"] = Value::Null;
+        canary["steps"] = json!([{"analysis": {}}, {"setWeight": 20}, {"pause": {}}]);
+        let mut failing = wishes();
+        failing.error_rate = 0.5;
+        let script = script(vec![early, route(SPLIT)], &failing).unwrap().script;
+        assert_eq!(script.acts[0].ending, Ending::Promoted);
+        let note = "spec.strategy.canary.steps[0].analysis comes before any traffic: it passes on the stage";
+        assert_eq!(script.notes.last().map(String::as_str), Some(note));
     }
 
     #[test]

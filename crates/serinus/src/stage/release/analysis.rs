@@ -78,6 +78,15 @@ impl Run {
         }
     }
 
+    /// Passes without a measurement: nobody asks the canary yet.
+    pub fn unasked(name: String, counts: Counts, now: Timestamp) -> Self {
+        Self {
+            phase: Phase::Successful,
+            message: "not measured: no traffic goes to the canary yet".to_owned(),
+            ..Self::start(name, Some(0), false, counts, now)
+        }
+    }
+
     /// Measures, if it is time and there is enough to measure. `counts` are the canary's since the stage began.
     pub fn measure(&mut self, settings: &Settings, counts: Counts, now: Timestamp) {
         let due = self.measured_at + settings.interval;

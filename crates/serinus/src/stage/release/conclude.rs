@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::analysis::{Phase, Run};
 use super::call::{Call, WeightDestination};
-use super::plan::Plan;
+use super::plan::{Plan, last_set_weight};
 use super::spec::Step;
 use super::state::{Event, Observed, Release};
 use super::status::{PauseCondition, RunStatus, Status, Weights};
@@ -193,9 +193,15 @@ impl Release {
         }
         match (index.and_then(|i| self.spec.steps.get(i)), index) {
             (Some(Step::Analysis { dry }), Some(index)) => {
-                let count = Some(self.settings.count);
-                self.step_run
-                    .get_or_insert_with(|| Run::start(name(&format!("-{index}")), count, *dry, counts, now));
+                let (name, count) = (name(&format!("-{index}")), Some(self.settings.count));
+                let asked = last_set_weight(&self.spec.steps[..index]) > 0;
+                self.step_run.get_or_insert_with(|| {
+                    if asked {
+                        Run::start(name, count, *dry, counts, now)
+                    } else {
+                        Run::unasked(name, counts, now)
+                    }
+                });
             }
             _ => self.step_run = None,
         }

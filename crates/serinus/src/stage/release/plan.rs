@@ -172,7 +172,7 @@ impl Planner<'_> {
 }
 
 /// The last `setWeight` among the steps, 0 where there is none (Go: `replicasetutil.GetCurrentSetWeight`).
-pub(super) fn last_set_weight(steps: &[Step]) -> i32 {
+pub fn last_set_weight(steps: &[Step]) -> i32 {
     let weights = steps.iter().rev().filter_map(|step| match step {
         Step::SetWeight(weight) => Some(*weight),
         _ => None,

@@ -459,3 +459,20 @@ fn few_pods_are_made_more() {
     sim.settle();
     are_desired(&sim, &[5, 0]);
 }
+
+/// Before any traffic there is nothing to count, and the stand-in would wait for ever.
+#[test]
+fn an_analysis_before_any_traffic_passes() {
+    let mut sim = Sim::updated(&json!([
+        {"setCanaryScale": {"replicas": 1}}, {"analysis": {}}, {"setWeight": 20}, {"analysis": {}},
+    ]));
+    sim.settle();
+    assert_eq!(sim.release.status.current_step_index, Some(3));
+    sim.settle_and_wait(10);
+    sim.settle();
+    assert_eq!(
+        sim.release.status.current_step_index,
+        Some(3),
+        "with traffic it waits for requests"
+    );
+}

@@ -248,12 +248,10 @@ impl Release {
         if !promoted && !stable.is_empty() && self.scale_to(after, &stable, self.spec.replicas) {
             return true;
         }
-        if after.next.abort && !stable.is_empty() {
-            let due = match self.spec.abort_scale_down_delay {
-                None => None,
-                Some(delay) => self.deadline(&new, after.now + delay),
-            };
-            match due {
+        // Without a delay an aborted canary is scaled as any other, and at once (Go: `shouldDelayScaleDownOnAbort`).
+        let delay = self.spec.abort_scale_down_delay;
+        if let Some(delay) = delay.filter(|_| after.next.abort && !stable.is_empty()) {
+            match self.deadline(&new, after.now + delay) {
                 Some(due) if due > after.now => after.again_at(due),
                 Some(_) => return self.scale_to(after, &new, 0),
                 None => {}

@@ -13,17 +13,21 @@ impl Release {
         if status.promote_full || status.stable_rs.is_empty() || self.is_fully_promoted() {
             return spec.replicas;
         }
-        let weight = match (status.abort, status.current_step_index) {
-            (true, _) => 0,
-            (false, Some(index)) if index < spec.steps.len() => {
-                let so_far = &spec.steps[..=index];
-                match so_far.iter().rev().find_map(canary_scale) {
-                    Some(CanaryScale::Replicas(n)) => return n,
-                    Some(CanaryScale::Weight(w)) => w,
-                    Some(CanaryScale::MatchTrafficWeight) | None => last_set_weight(so_far),
-                }
-            }
-            (false, _) => spec.max_weight,
+        let so_far = status
+            .current_step_index
+            .and_then(|index| spec.steps.get(..=index));
+        let of_traffic = match so_far {
+            _ if status.abort => 0,
+            Some(so_far) => last_set_weight(so_far),
+            None => spec.max_weight,
+        };
+        // `UseSetCanaryScale`: an aborted canary keeps its scale only where no delay ends it.
+        let scaled = so_far.filter(|_| !status.abort || spec.abort_scale_down_delay.is_none());
+        let scale = scaled.and_then(|steps| steps.iter().rev().find_map(canary_scale));
+        let weight = match scale {
+            Some(CanaryScale::Replicas(n)) => return n,
+            Some(CanaryScale::Weight(w)) => w,
+            Some(CanaryScale::MatchTrafficWeight) | None => of_traffic,
         };
         match i32::try_from(share_of(spec.replicas, weight, spec.max_weight)).unwrap_or(i32::MAX) {
             0 => 0,

@@ -54,7 +54,8 @@ pub struct Spec {
     pub background_dry: bool,
     /// `scaleDownDelaySeconds`, 30 s where absent (Go: `defaults.GetScaleDownDelaySecondsOrDefault`).
     pub scale_down_delay: Duration,
-    /// `abortScaleDownDelaySeconds`, 30 s where absent; 0 means never.
+    /// `abortScaleDownDelaySeconds`, 30 s where absent; `None` for 0, with which the controller sets no deadline and scales
+    /// as the steps want (Go: `defaults.GetAbortScaleDownDelaySecondsOrDefault`).
     pub abort_scale_down_delay: Option<Duration>,
     /// `minPodsPerReplicaSet`, 0 where absent.
     pub min_pods: i32,

@@ -476,3 +476,21 @@ fn an_analysis_before_any_traffic_passes() {
         "with traffic it waits for requests"
     );
 }
+
+#[test]
+fn without_a_delay_an_aborted_canary_goes_at_once_or_keeps_its_scale() {
+    for (first, want) in [
+        (json!({"setWeight": 50}), 0),
+        (json!({"setCanaryScale": {"replicas": 2}}), 2),
+    ] {
+        let steps = json!([first, {"setWeight": 60}, {"pause": {}}]);
+        let mut second = rollout("v2", &steps);
+        second["spec"]["strategy"]["canary"]["abortScaleDownDelaySeconds"] = 0.into();
+        let mut sim = Sim::deployed(&steps);
+        sim.release.apply(second).unwrap();
+        sim.settle();
+        sim.release.abort();
+        sim.settle();
+        are_desired(&sim, &[5, want]);
+    }
+}

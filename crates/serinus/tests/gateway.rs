@@ -120,16 +120,17 @@ async fn headers_change_on_the_rule_and_on_the_backend() {
     assert_eq!(seen.headers["set-cookie"], "canary=no");
 }
 
+fn mirror(service: &str, share: &Value) -> Value {
+    let mut mirror = json!({"backendRef": {"name": service, "port": 80}});
+    json_patch::merge(&mut mirror, share);
+    json!({"type": "RequestMirror", "requestMirror": mirror})
+}
+
 #[tokio::test]
 async fn mirrors_copy_their_share_and_nobody_waits_for_them() {
-    let mirror = |service: &str, share: Value| {
-        let mut mirror = json!({"backendRef": {"name": service, "port": 80}});
-        json_patch::merge(&mut mirror, &share);
-        json!({"type": "RequestMirror", "requestMirror": mirror})
-    };
     let rules = json!([
-        {"matches": [{"path": {"value": "/all"}}], "filters": [mirror("two", json!({}))], "backendRefs": [backend("one", 1)]},
-        {"matches": [{"path": {"value": "/none"}}], "filters": [mirror("two", json!({"percent": 0})), mirror("empty", json!({}))],
+        {"matches": [{"path": {"value": "/all"}}], "filters": [mirror("two", &json!({}))], "backendRefs": [backend("one", 1)]},
+        {"matches": [{"path": {"value": "/none"}}], "filters": [mirror("two", &json!({"percent": 0})), mirror("empty", &json!({}))],
          "backendRefs": [backend("one", 1)]},
     ]);
     let stage = stage(rules, gateway::Config::default()).await;
@@ -153,6 +154,34 @@ async fn mirrors_copy_their_share_and_nobody_waits_for_them() {
         0,
         "a mirror is no answer"
     );
+}
+
+/// A filter of a backendRef is for requests that go to that backend.
+#[tokio::test]
+async fn mirrors_of_a_backend_copy_what_goes_there() {
+    let mirroring = |weight: u32| {
+        let mut backend = backend("one", weight);
+        backend["filters"] = json!([mirror("two", &json!({}))]);
+        backend
+    };
+    let rules = json!([
+        {"matches": [{"path": {"value": "/other"}}], "backendRefs": [mirroring(0), backend("one", 1)]},
+        {"matches": [{"path": {"value": "/mirrored"}}], "backendRefs": [mirroring(1), backend("one", 0)]},
+    ]);
+    let stage = stage(rules, gateway::Config::default()).await;
+    served(&stage, "/other", 200).await;
+    for path in ["/other", "/other", "/mirrored"] {
+        common::get(&format!("{}{path}", stage.gateway.url()), HeaderMap::new()).await;
+    }
+    let copied = async {
+        while stage.workload.served("h2") < 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), copied)
+        .await
+        .expect("what goes there is copied");
+    assert_eq!(stage.workload.served("h2"), 1, "what does not is not");
 }
 
 #[tokio::test]
@@ -220,6 +249,26 @@ async fn the_status_follows_the_data_plane() {
         let seen = common::get(&stage.gateway.url(), HeaderMap::new()).await;
         assert_eq!(seen.json["version"], version);
     }
+}
+
+#[tokio::test]
+async fn a_route_that_no_listener_takes_is_not_served() {
+    let stage = stage(
+        json!([{"backendRefs": [backend("one", 1)]}]),
+        gateway::Config::default(),
+    )
+    .await;
+    served(&stage, "/", 200).await;
+    stage
+        .api
+        .update(httproutes(), "shop", "web", Part::Main, |route| {
+            route["spec"]["parentRefs"][0]["sectionName"] = "nonesuch".into();
+        })
+        .unwrap();
+    let accepted = &programmed(&stage).await[0];
+    assert_eq!(accepted["status"], "False");
+    assert_eq!(accepted["reason"], "NoMatchingParent");
+    served(&stage, "/", 404).await;
 }
 
 #[tokio::test]

@@ -13,10 +13,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use super::filter::Mirror;
 use super::matching::Head;
 use super::split::choose;
 use super::stats::{Served, Stats};
-use super::table::{Rule, Table};
+use super::table::Table;
 use crate::stage::http::{Body, full, plain};
 
 /// How long a backend may take to begin its answer (Envoy's default route timeout).
@@ -94,13 +95,20 @@ impl Proxy {
 
         strip_hop_by_hop(&mut parts.headers);
         rule.edits.request(&mut parts.headers);
-        let body = match self.mirror(rule, &parts, body).await {
+        // Filters of a backendRef are for requests that are forwarded to it.
+        let chosen = choose(&rule.backends, self.draw());
+        let forwarded = chosen.filter(|backend| backend.service.is_ok());
+        let mirrors = rule
+            .mirrors
+            .iter()
+            .chain(forwarded.into_iter().flat_map(|b| &b.mirrors));
+        let body = match self.mirror(mirrors, &parts, body).await {
             Ok(body) => body,
             Err(response) => return response,
         };
 
         // The Gateway API on a backendRef that is not valid: "500 status code … for the proportion of requests".
-        let Some(backend) = choose(&rule.backends, self.draw()) else {
+        let Some(backend) = chosen else {
             return plain(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 format!("{}: no backend has a weight\n", rule.route),
@@ -146,15 +154,15 @@ impl Proxy {
         }
     }
 
-    /// Sends the copies that the rule wants, without waiting for their answers, and gives the body back.
+    /// Sends the copies that these want, without waiting for their answers, and gives the body back.
     async fn mirror(
         &self,
-        rule: &Rule,
+        mirrors: impl Iterator<Item = &Mirror>,
         parts: &http::request::Parts,
         body: Incoming,
     ) -> Result<Body, Response<Body>> {
         let mut to = Vec::new();
-        for mirror in &rule.mirrors {
+        for mirror in mirrors {
             let drawn = self.draw() * f64::from(mirror.share.denominator) < f64::from(mirror.share.numerator);
             if drawn && let Some(endpoint) = mirror.service.as_deref().ok().and_then(|s| self.endpoint(s)) {
                 to.push(endpoint.addr);

@@ -33,6 +33,7 @@ mod tests {
             service: Ok(i.to_string()),
             weight,
             edits: Edits::default(),
+            mirrors: Vec::new(),
         };
         weights.iter().enumerate().map(backend).collect()
     }

@@ -23,7 +23,7 @@ pub struct Rule {
     pub index: usize,
     /// Filters of the rule.
     pub edits: Edits,
-    /// Copies to send.
+    /// Copies to send of every request.
     pub mirrors: Vec<Mirror>,
     /// Shares.
     pub backends: Vec<Backend>,
@@ -38,6 +38,8 @@ pub struct Backend {
     pub weight: u32,
     /// Filters of the backendRef.
     pub edits: Edits,
+    /// Copies to send of the requests that go there, and of no others.
+    pub mirrors: Vec<Mirror>,
 }
 
 /// What becomes of a route, as its conditions will say.
@@ -134,11 +136,13 @@ impl Rule {
         let edits = Edits::compile(&rule.filters, &mut mirrors, &mut service)?;
         let mut backends = Vec::new();
         for backend in &rule.backend_refs {
+            let mut mirrors = Vec::new();
             let edits = Edits::compile(&backend.filters, &mut mirrors, &mut service)?;
             backends.push(Backend {
                 service: service(&backend.target),
                 weight: backend.weight,
                 edits,
+                mirrors,
             });
         }
         let route = format!("{namespace}/{}", route.metadata.name);

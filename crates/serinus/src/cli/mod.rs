@@ -63,9 +63,16 @@ pub fn run() -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    tracing::error!("{error:#}");
+    if !error.is::<NobodyLooks>() {
+        tracing::error!("{error:#}");
+    }
     ExitCode::from(2)
 }
+
+/// Standard output was closed before the end, as by `head`: the program ends, and there is nothing to say.
+#[derive(Debug, thiserror::Error)]
+#[error("standard output is gone")]
+struct NobodyLooks;
 
 /// What a file is called in messages, and what is in it; `-` is standard input.
 fn read_file(file: &Path) -> anyhow::Result<(String, String)> {

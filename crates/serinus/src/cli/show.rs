@@ -1,14 +1,16 @@
 //! Plays a script with a plugin, shows it and writes what was found.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use jiff::Timestamp;
+use tokio::signal::unix::{SignalKind, signal};
 
-use super::{confidence, print};
+use super::{NobodyLooks, confidence, print};
 use crate::plugin::Plugin;
 use crate::rehearsal::journal::Journal;
 use crate::rehearsal::play::{Settings, play};
@@ -73,8 +75,28 @@ pub(super) struct Show {
     pub(super) json: Option<PathBuf>,
 }
 
-/// Plays, shows, reports. `true`: all was as it should be.
+/// Plays, shows, reports. `true`: all was as it should be. What stops the program stops it in order: the stage's folder
+/// is removed, the router ended, the cursor given back.
 pub(super) async fn show(script: &Script, show: &Show, settings: Settings) -> anyhow::Result<bool> {
+    tokio::select! {
+        shown = rehearse(script, show, settings) => shown,
+        stopped = stopped() => {
+            stopped.context("cannot listen for signals")?;
+            anyhow::bail!("interrupted")
+        }
+    }
+}
+
+/// Waits for what ends a program: Ctrl-C, or the SIGTERM of a supervisor.
+async fn stopped() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+async fn rehearse(script: &Script, show: &Show, settings: Settings) -> anyhow::Result<bool> {
     let program = program(show)?;
     let stage = Stage::start(&Config {
         namespace: script.namespace(),
@@ -101,8 +123,7 @@ pub(super) async fn show(script: &Script, show: &Show, settings: Settings) -> an
         tokio::pin!(watched);
         tokio::select! {
             played = play(script, &stage, &plugin, &journal, &settings) => played?,
-            () = &mut watched => anyhow::bail!("standard output is gone"),
-            _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+            () = &mut watched => return Err(NobodyLooks.into()),
         }
     }
 
@@ -267,5 +288,15 @@ mod tests {
             assert!(parse(good).is_ok(), "{good}");
             assert_eq!(parse(bad), Err(want.to_owned()), "{bad}");
         }
+    }
+
+    #[tokio::test]
+    async fn sigterm_stops_as_ctrl_c_does() {
+        let own = std::process::id().to_string();
+        let (stopped, sent) = tokio::join!(biased; stopped(), async {
+            std::process::Command::new("kill").args(["-TERM", &own]).status()
+        });
+        assert!(sent.unwrap().success());
+        stopped.unwrap();
     }
 }

@@ -14,7 +14,7 @@ use crate::measure::expect::Check;
 use crate::measure::tally::{Count, Tally};
 use crate::rehearsal::script::Ending;
 
-/// The report of a rehearsal. `--report json` prints it as it is; times are seconds since the rehearsal began.
+/// The report of a rehearsal. `--json` writes it as it is; times are seconds since the rehearsal began.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
@@ -29,7 +29,7 @@ pub struct Report {
     pub speed: f64,
     /// The traffic router.
     pub router: RouterReport,
-    /// How often a correct split passes all its checks together, at least, 0.0 to 1.0.
+    /// How often a correct split passes a check, 0.0 to 1.0; of several checks one fails that much more often.
     pub confidence: f64,
     /// The releases.
     pub acts: Vec<ActReport>,

@@ -177,10 +177,10 @@ impl Journal {
         }
     }
 
-    /// The last warning of the act under way that somebody else than the controller wrote.
+    /// The last warning that somebody else than the controller wrote, since the act under way began or before the first.
     pub(super) fn last_complaint(&self) -> Option<String> {
         let pages = self.pages();
-        let from = pages.acts.last()?.from;
+        let from = pages.acts.last().map(|act| act.from).unwrap_or_default();
         let complaint = pages
             .events
             .iter()
@@ -330,6 +330,8 @@ mod tests {
     #[test]
     fn the_last_complaint_is_of_the_act_under_way_and_not_the_controllers() {
         let journal = Journal::default();
+        journal.foreign_event("router", true, "Refused", "no such route");
+        assert_eq!(journal.last_complaint().as_deref(), Some("router: no such route"));
         journal.begin_act("first", Ending::Promoted, &[]);
         journal.foreign_event("router", true, "Refused", "no such Service");
         journal.foreign_event("router", false, "Waiting", "a moment");

@@ -63,8 +63,8 @@ pub enum PlayError {
     #[error(transparent)]
     Spec(#[from] SpecError),
     /// The first version did not get as far as serving.
-    #[error("the first version could not be deployed")]
-    Before(#[source] DriveError),
+    #[error("the first version could not be deployed: {0}")]
+    Before(String),
     /// The stage broke.
     #[error("the stage broke")]
     Stage(#[from] io::Error),
@@ -100,11 +100,12 @@ pub async fn play(
     let mut driver = Driver::new(release, stage, router, journal.as_ref(), clock);
     driver.promote_after = Some(settings.promote_after);
     driver.longest_pause = Some(settings.longest_pause);
-    driver.publish(events).map_err(PlayError::Before)?;
+    let before = |error: DriveError| PlayError::Before(problem(&error, journal));
+    driver.publish(events).map_err(before)?;
     driver
         .until("a healthy first version", settings.patience, to_promotion)
         .await
-        .map_err(PlayError::Before)?;
+        .map_err(before)?;
 
     let asker = Asker::new(question(stage, settings))?;
     answered(&asker, settings.patience).await?;
@@ -156,7 +157,7 @@ async fn play_act(
     Ok(())
 }
 
-/// Why an act did not end as it must, with what the router complained of last where the release stands still.
+/// Why a release did not end as it must, with what the router complained of last where the release stands still.
 fn problem(error: &DriveError, journal: &Journal) -> String {
     match (error, journal.last_complaint()) {
         (DriveError::Stuck { .. }, Some(complaint)) => format!("{error}; last warning: {complaint}"),

@@ -6,8 +6,8 @@ use super::CONTROLLER_NAME;
 use super::attach::Attachment;
 use super::table::Verdict;
 
-/// The parents of `status` as they should be: our entry for each parentRef that is a Gateway of ours, and other controllers' as they are.
-/// A condition that says what it said before keeps its `lastTransitionTime`.
+/// The parents of `status` as they should be: our entry for each parentRef that is a Gateway of ours, and other
+/// controllers' as they are. A condition that says what it said before keeps its `lastTransitionTime`.
 pub fn parents(route: &Value, attached: &[(Value, Attachment)], verdict: &Verdict, now: &str) -> Vec<Value> {
     let old = route
         .pointer("/status/parents")

@@ -2,9 +2,10 @@
 //!
 //! It reads routes, Services, ReferenceGrants and EndpointSlices as any gateway controller would, programs itself
 //! after a configurable delay, and only then says so in `status.parents` with the generation it serves. A route is
-//! served through the listeners that take it ([`attach`]); all of them are one port here. It obeys hostnames, matches (path, method, headers, query) in the Gateway API's order of precedence, weights, header
-//! modifiers (on rules and on backendRefs) and request mirrors. A route with another filter is not accepted; the
-//! rule fields it does not heed (`timeouts`, `retry`, …) are listed by [`route::unheeded`].
+//! served through the listeners that take it ([`attach`]); all of them are one port here. It obeys hostnames, matches
+//! (path, method, headers, query) in the Gateway API's order of precedence, weights, header modifiers and request mirrors
+//! (on rules and on backendRefs). A route with another filter is not accepted; the rule fields it does not heed
+//! (`timeouts`, `retry`, …) are listed by [`route::unheeded`].
 
 pub mod attach;
 pub mod conditions;

@@ -111,7 +111,6 @@ pub fn script(manifests: Vec<Value>, wishes: &Wishes) -> Result<Yours, ScriptErr
     let mut rollout = choose(rollouts, wishes.rollout.as_deref())?;
     let workload = workload::resolve(&mut rollout, &mut others)?;
     let spec = Spec::read(&rollout)?;
-    mirrored_by_istio(&spec)?;
     let mut objects = known(others, &spec.namespace, &mut notes)?;
     gateways(&mut objects, &mut notes);
     notes.extend(unknown_namespace(&objects, &spec));
@@ -190,22 +189,6 @@ pub fn script(manifests: Vec<Value>, wishes: &Wishes) -> Result<Yours, ScriptErr
                 ending: if doomed { Ending::Aborted } else { Ending::Promoted },
             }],
         },
-    })
-}
-
-/// The controller takes `setMirrorRoute` with Istio alone (Go: `ValidateRolloutStrategyCanary`, "supports Istio only"),
-/// though it would call any router.
-fn mirrored_by_istio(spec: &Spec) -> Result<(), SpecError> {
-    let mirror = |step: &Step| matches!(step, Step::SetMirrorRoute(_));
-    let Some(index) = spec.steps.iter().position(mirror) else {
-        return Ok(());
-    };
-    Err(SpecError {
-        rollout: format!("{}/{}", spec.namespace, spec.name),
-        field: format!("spec.strategy.canary.steps[{index}].setMirrorRoute"),
-        problem:
-            "the controller takes it with Istio alone, and refuses a Rollout that has it beside a plugin"
-                .to_owned(),
     })
 }
 
@@ -853,15 +836,6 @@ mod tests {
             let error = script(vec![rollout(), route(SPLIT), object], &wishes()).unwrap_err();
             assert_eq!(error.to_string(), want);
         }
-        let mut mirroring = rollout();
-        let canary = &mut mirroring["spec"]["strategy"]["canary"];
-        canary["trafficRouting"]["managedRoutes"] = json!([{"name": "copy"}]);
-        canary["steps"] = json!([{"setMirrorRoute": {"name": "copy"}}]);
-        let error = script(vec![mirroring, route(SPLIT)], &wishes()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "rollout demo/web: spec.strategy.canary.steps[0].setMirrorRoute: the controller takes it with Istio alone, and refuses a Rollout that has it beside a plugin"
-        );
         let mut nobody = wishes();
         nobody.rollout = Some("nobody".into());
         let error = script(vec![rollout()], &nobody).unwrap_err().to_string();

@@ -124,6 +124,9 @@ pub fn script(manifests: Vec<Value>, wishes: &Wishes) -> Result<Yours, ScriptErr
                 "spec.strategy.canary.steps[{i}].analysis comes before any traffic: it passes on the stage"
             )),
             Step::Analysis { dry: is_dry } => dry.push(*is_dry),
+            Step::SetMirrorRoute(_) => notes.push(format!(
+                "spec.strategy.canary.steps[{i}].setMirrorRoute: controllers before argo-rollouts #4643 (1.10) refuse it beside a plugin"
+            )),
             _ => {}
         }
     }
@@ -742,6 +745,22 @@ mod tests {
         assert_eq!(script.acts[0].ending, Ending::Promoted);
         let note = "spec.strategy.canary.steps[0].analysis comes before any traffic: it passes on the stage";
         assert_eq!(script.notes.last().map(String::as_str), Some(note));
+    }
+
+    #[test]
+    fn a_mirror_beside_a_plugin_is_played_and_older_controllers_are_named() {
+        let mut mirroring = rollout();
+        let canary = &mut mirroring["spec"]["strategy"]["canary"];
+        canary["analysis"] = Value::Null;
+        canary["trafficRouting"]["managedRoutes"] = json!([{"name": "copy"}]);
+        canary["steps"] = json!([{"setWeight": 20}, {"setMirrorRoute": {"name": "copy"}}, {"pause": {}}]);
+        let script = script(vec![mirroring, route(SPLIT)], &wishes()).unwrap().script;
+        let note = "spec.strategy.canary.steps[1].setMirrorRoute: controllers before argo-rollouts #4643 (1.10) refuse it beside a plugin";
+        assert!(
+            script.notes.iter().any(|known| known == note),
+            "{:?}",
+            script.notes
+        );
     }
 
     #[test]

@@ -220,6 +220,18 @@ pub fn pids_of(program: &Path) -> Result<Vec<u32>> {
     Ok(pids)
 }
 
+/// Whether a process has ended, so that nothing is open any more that it had opened: its memory, and with it the name of its
+/// executable, goes before its sockets do (Linux, `do_exit`).
+#[must_use]
+pub fn has_ended(pid: u32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return true;
+    };
+    // "pid (name) state …", and the name may hold anything (proc(5)).
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    matches!(state, None | Some('Z' | 'X'))
+}
+
 fn append(path: &Path) -> Result<File> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
@@ -234,6 +246,19 @@ fn append(path: &Path) -> Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_has_ended_when_only_its_parent_knows_of_it() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = child.id();
+        assert!(!has_ended(pid) && !has_ended(std::process::id()));
+        child.kill().unwrap();
+        while !has_ended(pid) {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(has_ended(pid));
+    }
 
     fn launch(folder: &Path, script: &str) -> Launch {
         Launch {

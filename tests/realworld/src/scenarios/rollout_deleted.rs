@@ -72,7 +72,7 @@ async fn run(stage: Stage) -> Result<()> {
     )
     .await?;
     let before = stage.plugin_pid(NAME)?;
-    stage.world.controller.kill_plugin(NAME, before).await?;
+    stage.world.controller.kill_plugin(before).await?;
     stage.say("three Rollouts are deleted, and the plugin is killed");
     stays.promote(Promotion::Next).await?;
     stays.paused_at(4, STEP).await?;

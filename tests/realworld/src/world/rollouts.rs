@@ -12,7 +12,7 @@ use super::credentials::{ADMIN, ROLLOUTS};
 use crate::cluster::{Cluster, read};
 use crate::plan::{self, Plan};
 use crate::private::sockets_in;
-use crate::process::{Process, pids_of, signal};
+use crate::process::{Process, has_ended, pids_of, signal};
 use crate::stage::STEP;
 use crate::traffic;
 use crate::wait::{Seen, wait_for};
@@ -174,23 +174,18 @@ impl RolloutsController {
         Ok(sockets)
     }
 
-    /// Ends a process of a plugin with SIGKILL and waits until it is gone. Answers whether it was there: it may have ended
-    /// by itself.
+    /// Ends a process of a plugin with SIGKILL and waits until it is gone; one that has just ended by itself is fine.
     ///
     /// # Errors
     /// When it does not end.
-    pub async fn kill_plugin(&self, name: &str, pid: u32) -> Result<bool> {
-        if signal(Some(pid), Signal::KILL).is_err() {
-            return Ok(false);
-        }
+    pub async fn kill_plugin(&self, pid: u32) -> Result<()> {
+        signal(Some(pid), Signal::KILL)?;
         wait_for("the killed plugin to be gone", STEP, async || {
-            let pids = self.plugin_pids(name)?;
-            Ok(Seen::when(!pids.contains(&pid), (), || {
-                format!("processes {pids:?}")
+            Ok(Seen::when(has_ended(pid), (), || {
+                format!("process {pid} is there")
             }))
         })
-        .await?;
-        Ok(true)
+        .await
     }
 
     /// How often the controller has reconciled a Rollout of this namespace, by its log: each time it calls the plugin.

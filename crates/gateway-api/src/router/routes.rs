@@ -299,8 +299,8 @@ impl Report {
 
     /// Whether any route was written now.
     pub(super) fn has_written(&self) -> bool {
-        let done = self.results.iter().filter_map(|(_, result)| result.as_ref().ok());
-        done.into_iter().any(|applied| applied.plan.object.is_some())
+        let mut done = self.results.iter().filter_map(|(_, result)| result.as_ref().ok());
+        done.any(|applied| applied.plan.object.is_some())
     }
 
     /// The routes that are as they should be, and in which generation; also those that were before, as where the answer to
